@@ -1,0 +1,50 @@
+# Two commands for a newcomer: `make demo` and `make test`; each sets up everything it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+MONTHS ?= 3-4
+SEED ?= 7
+KEEP ?=
+export OMP_NUM_THREADS ?= 1
+export BENTOML_DO_NOT_TRACK := True
+
+.PHONY: help demo test check lint types fast lock clean
+
+help: ## Show what can be asked for
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "==> Setting up $(VENV) from requirements.lock (about a minute the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Headrace needs Python 3.11 or newer; say make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv $(VENV) || (echo "Python's venv module is missing; on Debian: apt-get install python3-venv" && exit 1)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Play New York's flights of 2013 through the whole system (MONTHS=3-4 SEED=7 REPORT=FILE)
+	@$(BIN)/headrace demo flights --months $(MONTHS) --seed $(SEED) $(if $(REPORT),--report $(REPORT)) $(if $(KEEP),--keep)
+
+test: $(STAMP) lint types ## Everything CI checks: style, types, all tests on real Kafka
+	@echo "==> Tests, with an embedded Apache Kafka of their own"
+	@$(BIN)/pytest -q
+
+check: $(STAMP) lint types fast ## Style, types and the tests that need no Kafka (under a minute)
+
+lint: $(STAMP)
+	@echo "==> Style"
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@echo "==> Types"
+	@$(BIN)/mypy
+
+fast: $(STAMP)
+	@echo "==> Fast tests"
+	@$(BIN)/pytest -q -m "not kafka and not e2e"
+
+lock: ## Pin every dependency again, with hashes and without addresses (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock
+
+clean: ## Remove what running leaves behind, except the virtual environment
+	rm -rf .headrace build .mypy_cache .ruff_cache .pytest_cache
