@@ -1,0 +1,61 @@
+"""The catalogue of events: every topic, who says it, who listens, what it means."""
+
+from shared.events.base import MAX_ROWS, Event, derived_id
+from shared.events.lifecycle import (
+    ActivationReported,
+    KpiReported,
+    ModelRejected,
+    ModelReleased,
+    ModelTrained,
+    RollbackRequested,
+    TimeAdvanced,
+    TrainingFinished,
+    TrainingRequested,
+    UseCaseApplied,
+)
+from shared.events.predictions import Outcome, OutcomeRecorded, PredictionServed
+from shared.events.records import MalformedEventError, Record, as_document, from_record, to_record, unknown_fields
+
+CATALOGUE: dict[str, type[Event]] = {
+    event.topic: event
+    for event in (
+        UseCaseApplied,
+        TrainingRequested,
+        ModelTrained,
+        TrainingFinished,
+        ModelRejected,
+        ModelReleased,
+        ActivationReported,
+        PredictionServed,
+        OutcomeRecorded,
+        RollbackRequested,
+        KpiReported,
+        TimeAdvanced,
+    )
+}
+
+__all__ = [
+    "CATALOGUE",
+    "MAX_ROWS",
+    "ActivationReported",
+    "Event",
+    "KpiReported",
+    "MalformedEventError",
+    "ModelRejected",
+    "ModelReleased",
+    "ModelTrained",
+    "Outcome",
+    "OutcomeRecorded",
+    "PredictionServed",
+    "Record",
+    "RollbackRequested",
+    "TimeAdvanced",
+    "TrainingFinished",
+    "TrainingRequested",
+    "UseCaseApplied",
+    "as_document",
+    "derived_id",
+    "from_record",
+    "to_record",
+    "unknown_fields",
+]

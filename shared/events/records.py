@@ -1,0 +1,116 @@
+"""Events to Kafka records and back: CloudEvents 1.0, binary mode (attributes in `ce_` headers, JSON body)."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
+
+from shared.events.base import ATTRIBUTES, Event
+
+MAX_BYTES = 1024 * 1024
+CONTENT_TYPE = "application/json"
+_HEADER = {name: "ce_" + name.replace("_", "") for name in ATTRIBUTES}
+E = TypeVar("E", bound=Event)
+Headers = Iterable[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What goes to Kafka."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class MalformedEventError(ValueError):
+    """The bytes are not the event they claim to be; `field` and the message say what is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+def to_record(event: Event) -> Record:
+    """Encode an event; raises MalformedEventError when it is larger than a topic takes."""
+    body = event.model_dump_json(exclude=set(ATTRIBUTES)).encode()
+    if len(body) > MAX_BYTES - 4096:
+        raise MalformedEventError("body", f"{len(body)} bytes, the limit is {MAX_BYTES - 4096}")
+    headers = [("ce_specversion", b"1.0"), ("ce_type", event.topic.encode()), ("content-type", CONTENT_TYPE.encode())]
+    for name, header in _HEADER.items():
+        value = getattr(event, name)
+        if value is not None:
+            text = value.isoformat().replace("+00:00", "Z") if name == "time" else str(value)
+            headers.append((header, text.encode()))
+    return Record(event.topic, event.key.encode(), body, tuple(headers))
+
+
+def from_record(cls: type[E], value: bytes | None, headers: Headers) -> E:
+    """Decode one record as `cls`.
+
+    Raises MalformedEventError naming the field. Unknown fields are dropped; `unknown_fields` counts them beforehand.
+    """
+    if value is None:
+        raise MalformedEventError("body", "is empty (a tombstone)")
+    if len(value) > MAX_BYTES:
+        raise MalformedEventError("body", f"{len(value)} bytes, the limit is {MAX_BYTES}")
+    document = json.dumps(_attributes(cls, headers)).encode()
+    try:
+        # The attributes come last, so that a body that repeats one of them cannot replace it.
+        event = cls.model_validate_json(_joined(value, document))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise MalformedEventError(where, first["msg"][:500]) from error
+    return event
+
+
+def unknown_fields(event: Event) -> int:
+    """How many fields of the record the catalogue does not know; they are dropped with this call."""
+    extra = event.model_extra or {}
+    count = len(extra)
+    extra.clear()
+    return count
+
+
+def _attributes(cls: type[Event], headers: Headers) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, raw in headers:
+        lowered = name.lower()
+        if not (lowered.startswith("ce_") or lowered == "content-type"):
+            continue
+        if raw is None:
+            raise MalformedEventError(lowered, "header is null")
+        try:
+            given[lowered] = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise MalformedEventError(lowered, "header is not UTF-8") from error
+    if given.get("ce_specversion") != "1.0":
+        raise MalformedEventError("ce_specversion", f"must be 1.0, got {given.get('ce_specversion')!r}")
+    if given.get("ce_type") != cls.topic:
+        raise MalformedEventError("ce_type", f"must be {cls.topic}, got {given.get('ce_type')!r}")
+    if given.get("content-type", CONTENT_TYPE).partition(";")[0].strip().lower() != CONTENT_TYPE:
+        raise MalformedEventError("content-type", f"must be {CONTENT_TYPE}")
+    document = {name: given[header] for name, header in _HEADER.items() if header in given}
+    # A foreign publisher need not know our extensions: the event then starts a story of its own.
+    document.setdefault("correlation_id", document.get("id", ""))
+    return document
+
+
+def _joined(body: bytes, attributes: bytes) -> bytes:
+    body = body.strip()
+    if not (body.startswith(b"{") and body.endswith(b"}")):
+        raise MalformedEventError("body", "must be a JSON object")
+    inner = body[1:-1].strip()
+    return b"{" + inner + (b"," if inner else b"") + attributes[1:]
+
+
+def as_document(event: Event) -> dict[str, object]:
+    """The whole event as plain JSON types, attributes included; what `watch --json` prints and the examples store."""
+    document = to_jsonable_python(event)
+    assert isinstance(document, dict)
+    return {"type": event.topic, **document}
