@@ -1,0 +1,61 @@
+"""Read a package that was verified; nothing is loaded before it is asked for."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from shared.contract.policy import Demand
+from shared.package.allow_list import load_model
+from shared.package.canonical import parse_strict
+from shared.package.golden import Golden
+from shared.package.manifest import GOLDEN, MODEL, PROFILE, REFERENCE, Manifest, Strict, explain, read_manifest
+from shared.package.profile import Profile
+from shared.package.reference import Reference, read_reference
+from shared.package.refusal import PackageRefused
+
+Part = TypeVar("Part", bound=Strict)
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package directory; call `verify_package` before trusting what it says."""
+
+    path: Path
+    manifest: Manifest
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The baseline profile."""
+        return _read_part(Profile, self.path, PROFILE)
+
+    @cached_property
+    def golden(self) -> Golden:
+        """The golden records with their scores."""
+        return _read_part(Golden, self.path, GOLDEN)
+
+    def reference(self) -> Reference:
+        """Read the reference rows, in event order."""
+        return read_reference(self.path / REFERENCE, self.manifest.score_columns)
+
+    def demand(self) -> Demand:
+        """Return the out-of-sample scores by block that a policy is derived from."""
+        return self.reference().demand()
+
+    def load_model(self) -> Any:
+        """Load the fitted estimator; only types of the fixed allow-list."""
+        return load_model(self.path / MODEL)
+
+
+def read_package(path: Path) -> Package:
+    """Open a package directory; raises PackageRefused when its manifest is broken."""
+    return Package(path, read_manifest(path))
+
+
+def _read_part(kind: type[Part], path: Path, name: str) -> Part:
+    try:
+        return kind.model_validate(parse_strict((path / name).read_bytes(), name))
+    except ValidationError as error:
+        raise PackageRefused("format", explain(name, error)) from error

@@ -1,0 +1,120 @@
+"""Reference rows: scores on rows the model was not fitted on, by block, for demand, gates and drift.
+
+Losses on a model's own training rows are too small to compare anything with, so there are two kinds only:
+`oof` (training days, each scored by a fold that had not seen it) and `holdout` (the last days, scored by the model).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shared.contract.policy import DayScores, Demand
+from shared.package.refusal import PackageRefused
+
+MAX_ROWS_PER_BLOCK = 5_000
+Kind = Literal["oof", "holdout"]
+SCHEMA = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("block", pa.string()),
+        ("position", pa.int64()),
+        ("event_time", pa.timestamp("us", tz="UTC")),
+        ("scores", pa.list_(pa.float64())),
+        ("flagged", pa.bool_()),
+        ("label", pa.string()),
+        ("value", pa.float64()),
+        ("volume", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class ReferenceRow:
+    """One scored row; `position` is its place in event order, `volume` the true size of its block."""
+
+    kind: Kind
+    block: str
+    position: int
+    event_time: datetime
+    scores: tuple[float, ...]
+    flagged: bool
+    label: str | None
+    value: float | None
+    volume: int
+
+
+@dataclass(frozen=True)
+class Reference:
+    """All reference rows in event order."""
+
+    rows: tuple[ReferenceRow, ...]
+
+    def of_kind(self, kind: Kind) -> Self:
+        """Return the rows of one kind."""
+        return type(self)(tuple(row for row in self.rows if row.kind == kind))
+
+    def blocks(self) -> dict[str, tuple[ReferenceRow, ...]]:
+        """Return the rows by block, blocks and rows in event order."""
+        found: dict[str, list[ReferenceRow]] = {}
+        for row in self.rows:
+            found.setdefault(row.block, []).append(row)
+        return {block: tuple(rows) for block, rows in found.items()}
+
+    def demand(self) -> Demand:
+        """Return the sampled scores of each block with its true volume, as the policy wants them."""
+        days = (
+            DayScores(block, rows[0].volume, tuple(r.scores for r in rows)) for block, rows in self.blocks().items()
+        )
+        return Demand(tuple(days))
+
+
+def sample_blocks(rows: Sequence[ReferenceRow], seed: int, most: int = MAX_ROWS_PER_BLOCK) -> Reference:
+    """Keep at most `most` rows of each block, chosen by a seeded hash of their position: no random state, no order."""
+    kept: list[ReferenceRow] = []
+    for block_rows in Reference(tuple(rows)).blocks().values():
+        chosen = sorted(block_rows, key=lambda row: _lot(seed, row))[:most] if len(block_rows) > most else block_rows
+        kept.extend(chosen)
+    return Reference(tuple(sorted(kept, key=lambda row: row.position)))
+
+
+def _lot(seed: int, row: ReferenceRow) -> bytes:
+    return hashlib.sha256(f"{seed}/{row.block}/{row.position}".encode()).digest()
+
+
+def write_reference(reference: Reference, path: Path) -> None:
+    """Write reference.parquet; equal rows give equal bytes."""
+    names = [field.name for field in fields(ReferenceRow)]
+    columns = {name: [getattr(row, name) for row in reference.rows] for name in names}
+    table = pa.table(
+        {name: pa.array(columns[name], type=SCHEMA.field(name).type) for name in SCHEMA.names}, schema=SCHEMA
+    )
+    pq.write_table(table, path, compression="zstd", store_schema=False)
+
+
+def read_reference(path: Path, score_columns: int) -> Reference:
+    """Read reference.parquet; raises PackageRefused when a column or a score vector is not as the manifest says."""
+    try:
+        table = pq.read_table(path).select(SCHEMA.names).cast(SCHEMA)
+    except (pa.ArrowException, KeyError, ValueError, OSError) as error:
+        raise PackageRefused("format", f"{path.name} cannot be read: {error!r:.500}") from error
+    rows = tuple(_row(cells) for cells in table.to_pylist())
+    vectors = [row.scores for row in rows]
+    if any(len(scores) != score_columns for scores in vectors) or not np.isfinite(np.asarray(vectors)).all():
+        raise PackageRefused("format", f"{path.name}: each row needs {score_columns} finite scores")
+    return Reference(rows)
+
+
+def _row(cells: dict[str, Any]) -> ReferenceRow:
+    required = {name: cells[name] for name in SCHEMA.names if name not in ("label", "value")}
+    if any(cell is None for cell in required.values()) or cells["kind"] not in ("oof", "holdout"):
+        raise PackageRefused("format", f"a reference row is not complete: {str(cells)[:300]}")
+    cells["scores"] = tuple(cells["scores"])
+    cells["event_time"] = cells["event_time"].astimezone(UTC)
+    return ReferenceRow(**cells)

@@ -1,0 +1,82 @@
+"""Write a package directory once; its digest is its name from then on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from shared.package.allow_list import dump_model
+from shared.package.canonical import canonical_json, sha256_hex
+from shared.package.environment import current_environment, lock_text
+from shared.package.golden import score_golden
+from shared.package.manifest import (
+    ENVIRONMENT,
+    FILES,
+    GOLDEN,
+    MANIFEST,
+    MODEL,
+    PROFILE,
+    REFERENCE,
+    Feature,
+    FileEntry,
+    Manifest,
+    Task,
+    behaviour_digest,
+)
+from shared.package.profile import Profile
+from shared.package.reference import Reference, write_reference
+
+
+@dataclass(frozen=True)
+class Content:
+    """What goes into a package; `golden` are input columns, the scores are asked of the model here."""
+
+    use_case: str
+    task: Task
+    classes: tuple[str, ...]
+    contract_digest: str
+    train_until: datetime
+    features: tuple[Feature, ...]
+    rows_digest: str
+    rows_trained: int
+    evaluation: Mapping[str, float]
+    lineage: Mapping[str, str]
+    profile: Profile
+    reference: Reference
+    golden: Mapping[str, Sequence[Any]]
+
+
+def write_package(target: Path, model: Any, content: Content) -> str:
+    """Write all files into the new directory `target` and return the package digest."""
+    target.mkdir(parents=True)
+    golden = score_golden(model, content.task, content.features, content.classes, content.golden)
+    environment = current_environment()
+    dump_model(model, target / MODEL)
+    write_reference(content.reference, target / REFERENCE)
+    (target / PROFILE).write_bytes(canonical_json(content.profile.model_dump(mode="json")))
+    (target / GOLDEN).write_bytes(canonical_json(golden.model_dump(mode="json")))
+    (target / ENVIRONMENT).write_text(lock_text(environment), encoding="utf-8")
+    manifest = Manifest(
+        use_case=content.use_case,
+        task=content.task,
+        classes=content.classes,
+        contract_digest=content.contract_digest,
+        behaviour_digest=behaviour_digest(content.train_until, content.rows_digest, golden.scores),
+        train_until=content.train_until,
+        features=content.features,
+        rows_digest=content.rows_digest,
+        rows_trained=content.rows_trained,
+        evaluation=dict(content.evaluation),
+        lineage=dict(content.lineage),
+        environment=environment,
+        files={name: file_entry(target / name) for name in sorted(FILES)},
+    )
+    (target / MANIFEST).write_bytes(manifest.to_bytes())
+    return manifest.digest
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Return digest and size of a file."""
+    content = path.read_bytes()
+    return FileEntry(sha256=sha256_hex(content), bytes=len(content))
