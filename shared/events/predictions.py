@@ -13,7 +13,8 @@ Category = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
 class PredictionServed(Event):
     """One request, or 500 decisions of it, column by column.
 
-    Entry i of every list belongs to the decision at position `first_position + i` of the request. A refused or failed request has no rows and says why in `error`.
+    Entry i of every list belongs to position `first_position + i`. A refused or failed request has no rows
+    and says why in `error`.
     """
 
     topic: ClassVar[str] = "prediction_served"

@@ -1,0 +1,79 @@
+"""The one clock: event time that moves in steps, and the only module that reads the machine's time."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Literal
+
+from shared.spine.errors import TransientError
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[datetime], Awaitable[None]]
+
+
+def wall_now() -> datetime:
+    """The machine's time, for ids, logs and answers; never decides what stands in the ledger."""
+    return datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Seconds that never go back: leases, backoff, deadlines, watchdogs."""
+    return time.monotonic()
+
+
+class Clock:
+    """Event time. In production it follows the wall in steps; in a replay `time_advanced` moves it.
+
+    Timers (block end, labels given up, cooldown, schedule) run as steps, one after the other, in the order in which
+    they were registered. A step may run again for the same time: steps must be idempotent.
+    """
+
+    def __init__(self, mode: Literal["wall", "replay"] = "wall", now: datetime | None = None) -> None:
+        self.mode = mode
+        self._now = now
+        self._steps: list[Step] = []
+        self._moving = asyncio.Lock()
+
+    @property
+    def known(self) -> datetime | None:
+        """Event time, or None in a replay that has not begun."""
+        return wall_now() if self.mode == "wall" else self._now
+
+    def now(self) -> datetime:
+        """Event time; raises TransientError in a replay that has not begun."""
+        if self.known is None:
+            raise TransientError("the replay has not begun: no time_advanced yet")
+        return self.known
+
+    def on_step(self, step: Step) -> Step:
+        """Register a timer."""
+        self._steps.append(step)
+        return step
+
+    def set(self, now: datetime) -> None:
+        """Restore the time after a restart, without running steps."""
+        self._now = max(now, self._now) if self._now else now
+
+    async def advance(self, now: datetime) -> None:
+        """Move to `now` (never back) and run every step for it."""
+        async with self._moving:
+            self.set(now)
+            for step in self._steps:
+                await step(now)
+
+    async def follow_wall(self, seconds: float) -> None:
+        """Step for ever, every `seconds` of wall clock; a failure is logged and waits for the next step."""
+        while True:
+            try:
+                await self.advance(wall_now())
+            except Exception:
+                log.exception("a clock step failed; the next one tries again")
+            await asyncio.sleep(seconds)
+
+
+def on_step(clock: Clock) -> Callable[[Step], Step]:
+    """Decorator form of `clock.on_step`."""
+    return clock.on_step

@@ -1,0 +1,110 @@
+"""What happens when handling a record fails: wait and try again, dead letter, or stop loudly."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from aiokafka.errors import KafkaError
+from faststream import BaseMiddleware
+from faststream.exceptions import HandlerException
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from shared.events import MalformedEventError
+from shared.spine import metrics
+from shared.spine.dead_letters import DeadLetters
+from shared.spine.errors import PermanentError, TransientError
+from shared.spine.logs import record_context
+
+__all__ = ["ErrorPolicy", "ErrorPolicyMiddleware", "PermanentError", "TransientError", "kind_of"]
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT_SECONDS = 0.05
+LONGEST_WAIT_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0
+TRIES_OF_A_BUG = 3
+BUGS_IN_A_ROW = 20
+
+
+Kind = Literal["transient", "permanent", "bug"]
+
+
+def kind_of(error: BaseException) -> Kind:
+    """Sort an error into one of three kinds."""
+    match error:
+        case TransientError() | KafkaError() | OperationalError() | InterfaceError() | OSError() | TimeoutError():
+            return "transient"
+        case sqlite3.OperationalError():
+            return "transient"
+        case DBAPIError() if error.connection_invalidated:
+            return "transient"
+        case PermanentError() | MalformedEventError() | ValidationError() | UnicodeError():
+            return "permanent"
+        case _:
+            return "bug"
+
+
+class ErrorPolicy:
+    """The policy of one service: knows where dead letters go and how many bugs came in a row."""
+
+    def __init__(self, service: str, dead_letters: DeadLetters) -> None:
+        self.service = service
+        self.dead_letters = dead_letters
+        self.bugs_in_a_row = 0
+        self.stopped: str | None = None
+
+    async def run(self, record: Any, handle: Callable[[], Awaitable[Any]]) -> None:
+        """Handle one record to its end: done, or dead. Raises only when a transient error outlasts all patience."""
+        wait, waited, tries = FIRST_WAIT_SECONDS, 0.0, 0
+        with record_context(record):
+            while True:
+                try:
+                    await handle()
+                except HandlerException:
+                    raise
+                except Exception as error:
+                    kind = kind_of(error)
+                    metrics.SPINE_ERRORS_TOTAL.labels(self.service, record.topic, kind).inc()
+                    tries += kind == "bug"
+                    if kind == "permanent" or tries >= TRIES_OF_A_BUG:
+                        await self._give_up(record, error, kind)
+                        return
+                    if waited >= PATIENCE_SECONDS:
+                        raise
+                    log.warning(
+                        "will try again", extra={"wait_seconds": wait, "error": repr(error)[:500], "kind": kind}
+                    )
+                    await asyncio.sleep(wait)
+                    waited, wait = waited + wait, min(wait * 2, LONGEST_WAIT_SECONDS)
+                else:
+                    self.bugs_in_a_row = 0
+                    return
+
+    async def _give_up(self, record: Any, error: Exception, kind: Kind) -> None:
+        if kind == "bug":
+            self.bugs_in_a_row += 1
+            if self.bugs_in_a_row >= BUGS_IN_A_ROW:
+                await self._stop(record, error)
+        log.error("dead letter", extra={"error": repr(error)[:500], "kind": kind}, exc_info=kind == "bug")
+        await self.dead_letters.send(record, f"{kind}: {error}", error=type(error).__name__)
+
+    async def _stop(self, record: Any, error: Exception) -> None:
+        """Hold the record for ever: a bug that hits everything must not turn the topic into dead letters."""
+        self.stopped = f"{BUGS_IN_A_ROW} bugs in a row on {record.topic}: {error!r}"[:500]
+        log.critical("consumer stopped; repair and restart the service", extra={"reason": self.stopped})
+        await asyncio.Event().wait()
+
+
+class ErrorPolicyMiddleware(BaseMiddleware):
+    """Puts the policy around every record of a broker."""
+
+    def __init__(self, msg: Any = None, /, *, policy: ErrorPolicy, **options: Any) -> None:
+        super().__init__(msg, **options)
+        self.policy = policy
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
+        """Run one record under the policy."""
+        await self.policy.run(msg.raw_message, lambda: call_next(msg))

@@ -1,0 +1,15 @@
+"""The metrics of the spine, one comment each."""
+
+from prometheus_client import Counter, Gauge
+
+# Errors while handling a record, by kind: transient, permanent, bug.
+SPINE_ERRORS_TOTAL = Counter("spine_errors_total", "Errors while handling a record", ["service", "topic", "kind"])
+# Records that went to <topic>.dead.
+SPINE_DEAD_LETTERS_TOTAL = Counter("spine_dead_letters_total", "Records sent to a dead-letter topic", ["topic"])
+# Fields of records that the catalogue does not know.
+SPINE_UNKNOWN_FIELDS_TOTAL = Counter("spine_unknown_fields_total", "Unknown fields dropped from events", ["topic"])
+# Records not yet handled by this service.
+SPINE_CONSUMER_LAG_RECORDS = Gauge("spine_consumer_lag_records", "Records not yet handled", ["service", "topic"])
+# Events written but not yet on Kafka, and how long the oldest has waited.
+SPINE_OUTBOX_EVENTS = Gauge("spine_outbox_events", "Events waiting in the outbox", ["service"])
+SPINE_OUTBOX_AGE_SECONDS = Gauge("spine_outbox_age_seconds", "Age of the oldest event in the outbox", ["service"])

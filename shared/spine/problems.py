@@ -1,0 +1,68 @@
+"""Errors over HTTP: RFC 9457 problem details that name the field and the limit."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.spine.errors import TransientError
+
+MEDIA_TYPE = "application/problem+json"
+TITLES = {
+    400: "Bad request",
+    401: "Who are you?",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Cannot be accepted",
+    429: "Too many requests",
+    503: "Not available now",
+}
+
+
+class Problem(Exception):  # noqa: N818  the word of RFC 9457
+    """Answers the request with problem details; `more` holds members such as field, limit, allowed."""
+
+    def __init__(self, status: int, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.more = status, detail, more
+
+    def document(self) -> dict[str, Any]:
+        """The body."""
+        title = TITLES.get(self.status, "Error")
+        return {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.more}
+
+
+def install(app: FastAPI) -> None:
+    """Every error of this app becomes a problem document; nothing of the inside leaks."""
+
+    @app.exception_handler(Problem)
+    async def on_problem(_request: Request, problem: Problem) -> JSONResponse:
+        return answer(problem)
+
+    @app.exception_handler(HTTPException)
+    async def on_http(_request: Request, error: HTTPException) -> JSONResponse:
+        return answer(Problem(error.status_code, str(error.detail)), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        mistakes = [
+            {"field": ".".join(str(part) for part in item["loc"][1:]) or "body", "message": item["msg"]}
+            for item in error.errors()[:50]
+        ]
+        detail = "; ".join(f"{m['field']}: {m['message']}" for m in mistakes)[:2000]
+        return answer(Problem(422, detail, errors=mistakes))
+
+    @app.exception_handler(TransientError)
+    async def on_transient(_request: Request, error: TransientError) -> JSONResponse:
+        return answer(Problem(503, str(error)), {"Retry-After": "1"})
+
+
+def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The response of a problem."""
+    return JSONResponse(problem.document(), problem.status, headers, media_type=MEDIA_TYPE)

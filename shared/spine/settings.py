@@ -1,0 +1,79 @@
+"""The settings that every service shares; the only place of the spine that reads the environment."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SpineSettings(BaseSettings):
+    """Read from variables named HEADRACE_<field>."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_", extra="ignore", frozen=True)
+
+    home: Path = Path(".headrace")
+    environment: Literal["development", "production"] = "development"
+    instance: int = Field(default=0, ge=0, le=9999, description="replica number; names the group member")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    seed: int = 0
+
+    clock: Literal["wall", "replay"] = "wall"
+    clock_step_seconds: float = Field(default=5.0, gt=0)
+
+    packages_url: str = ""
+    feedback_url: str = ""
+    api_keys_file: Path | None = None
+
+    kafka: str = "127.0.0.1:9092"
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: SecretStr = SecretStr("")
+    kafka_ssl_cafile: Path | None = None
+    kafka_replication_factor: int = Field(default=1, ge=1)
+    kafka_data_partitions: int = Field(default=3, ge=1)
+
+    watchdog_seconds: float = Field(default=300.0, gt=0, description="lag without progress before the service exits")
+
+    @model_validator(mode="after")
+    def _production_is_secure(self) -> "SpineSettings":
+        if self.environment == "production" and self.kafka_security_protocol != "SASL_SSL":
+            raise ValueError(
+                "HEADRACE_ENVIRONMENT=production needs TLS and SASL: set HEADRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL "
+                "with HEADRACE_KAFKA_SASL_USERNAME and HEADRACE_KAFKA_SASL_PASSWORD"
+            )
+        return self
+
+    @property
+    def packages_location(self) -> str:
+        """Where packages are stored: an fsspec URL."""
+        return self.packages_url or str((self.home / "packages").absolute())
+
+    @property
+    def feedback_location(self) -> str:
+        """Where the two feedback tables lie."""
+        return self.feedback_url or str((self.home / "feedback").absolute())
+
+    def database_url(self, given: str, service: str) -> str:
+        """The service's own database: a SQLite file below `home` unless another is given."""
+        return given or f"sqlite+aiosqlite:///{(self.home / service / f'{service}.db').absolute()}"
+
+    def kafka_options(self) -> dict[str, Any]:
+        """Connection options for aiokafka clients."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.kafka,
+            "security_protocol": self.kafka_security_protocol,
+        }
+        if self.kafka_security_protocol.startswith("SASL"):
+            options |= {
+                "sasl_mechanism": self.kafka_sasl_mechanism,
+                "sasl_plain_username": self.kafka_sasl_username,
+                "sasl_plain_password": self.kafka_sasl_password.get_secret_value(),
+            }
+        if self.kafka_security_protocol.endswith("SSL"):
+            from aiokafka.helpers import create_ssl_context
+
+            cafile = str(self.kafka_ssl_cafile) if self.kafka_ssl_cafile else None
+            options["ssl_context"] = create_ssl_context(cafile=cafile)
+        return options

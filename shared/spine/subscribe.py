@@ -1,0 +1,101 @@
+"""The one place where a service subscribes to a topic: every footgun of the framework is set right here."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaRouter
+from faststream.kafka.message import KafkaMessage
+
+from shared.events import Event, from_record, unknown_fields
+from shared.spine import metrics
+from shared.spine.error_policy import ErrorPolicy, ErrorPolicyMiddleware
+from shared.spine.settings import SpineSettings
+
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[None]])
+
+
+class ServiceRouter(KafkaRouter):
+    """The subscriptions of one service replica; the service's name is the prefix of its consumer groups."""
+
+    def __init__(self, service: str, instance: int = 0) -> None:
+        super().__init__()
+        self.service, self.instance = service, instance
+
+
+def subscribe(router: ServiceRouter, event: type[Event]) -> Callable[[Handler], Handler]:
+    """Subscribe a handler `async def on_<event>(event, …)` to the topic of an event.
+
+    One consumer group per service and topic: a consumer that joins, leaves or stalls never pauses the other topics.
+    The member is static (instance number), so a restart at once takes its partitions back without a rebalance.
+    The offset moves on only when the handler has returned, or the record's dead letter is acknowledged.
+    """
+
+    async def decode(message: KafkaMessage) -> Event:
+        raw = message.raw_message
+        decoded = from_record(event, raw.value, raw.headers)  # type: ignore[union-attr]
+        if dropped := unknown_fields(decoded):
+            metrics.SPINE_UNKNOWN_FIELDS_TOTAL.labels(event.topic).inc(dropped)
+        return decoded
+
+    def register(handler: Handler) -> Handler:
+        group = f"{router.service}.{event.topic}"
+        router.subscriber(
+            event.topic,
+            group_id=group,
+            group_instance_id=f"{group}.{router.instance}",
+            session_timeout_ms=45_000,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            no_reply=True,
+            parser=tolerant,
+            decoder=decode,
+        )(handler)
+        return handler
+
+    return register
+
+
+async def tolerant(record: Any, original: Callable[[Any], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    """Never raise on a sender's headers (null, not UTF-8): the parser runs outside every policy. Keep the bytes."""
+    safe = tuple((name, (value or b"").decode("utf-8", "replace").encode()) for name, value in record.headers)
+    message = await original(dataclasses.replace(record, headers=safe))
+    message.raw_message = record
+    message.reply_to = ""
+    return message
+
+
+def make_broker(settings: SpineSettings, router: ServiceRouter, policy: ErrorPolicy) -> KafkaBroker:
+    """A consuming broker: publishing goes through outbox and relay."""
+    options = settings.kafka_options()
+    return KafkaBroker(
+        options["bootstrap_servers"],
+        security=_security(settings),
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        middlewares=[lambda msg=None, **options: ErrorPolicyMiddleware(msg, policy=policy, **options)],
+        routers=[router],
+        logger=None,
+        client_id=f"headrace-{router.service}-{router.instance}",
+    )
+
+
+def _security(settings: SpineSettings) -> Any:
+    from faststream.security import SASLPlaintext, SASLScram256, SASLScram512
+
+    options = settings.kafka_options()
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        if settings.kafka_security_protocol == "SSL":
+            from faststream.security import BaseSecurity
+
+            return BaseSecurity(ssl_context=options["ssl_context"], use_ssl=True)
+        return None
+    kind = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    return kind[settings.kafka_sasl_mechanism](
+        username=settings.kafka_sasl_username,
+        password=settings.kafka_sasl_password.get_secret_value(),
+        ssl_context=options.get("ssl_context"),
+        use_ssl="ssl_context" in options,
+    )

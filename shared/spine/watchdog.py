@@ -1,0 +1,68 @@
+"""Measures consumer lag, and ends a service whose consumer stands still beside waiting records."""
+
+import asyncio
+import logging
+import os
+from typing import Any, Protocol
+
+from faststream.kafka import KafkaBroker
+
+from shared.spine import metrics
+from shared.spine.clock import monotonic
+from shared.spine.settings import SpineSettings
+
+log = logging.getLogger(__name__)
+EVERY_SECONDS = 5.0
+
+
+class Watched(Protocol):
+    """What the watchdog needs of a service."""
+
+    name: str
+    settings: SpineSettings
+    broker: KafkaBroker | None
+    failed: str | None
+
+
+class Watchdog:
+    """Lag without progress: first not ready, then exit, so that the supervisor starts the service anew."""
+
+    def __init__(self, service: Watched) -> None:
+        self._service = service
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    async def run(self) -> None:
+        """Look every few seconds, for ever."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            for subscriber in self._service.broker.subscribers if self._service.broker else ():
+                await self._look(subscriber)
+
+    async def _look(self, subscriber: Any) -> None:
+        consumer = subscriber.consumer
+        if consumer is None:
+            return
+        try:
+            async with asyncio.timeout(EVERY_SECONDS):
+                ends = await consumer.end_offsets(consumer.assignment())
+                done = {partition: await consumer.committed(partition) or 0 for partition in ends}
+        except Exception as error:
+            log.debug("lag not measured", extra={"error": repr(error)[:200]})
+            return
+        topic = subscriber.topics[0]
+        metrics.SPINE_CONSUMER_LAG_RECORDS.labels(self._service.name, topic).set(
+            sum(end - done[partition] for partition, end in ends.items())
+        )
+        self._judge(topic, sum(done.values()), behind=any(end > done[partition] for partition, end in ends.items()))
+
+    def _judge(self, topic: str, position: int, *, behind: bool) -> None:
+        now = monotonic()
+        last, since = self._seen.get(topic, (-1, now))
+        if not behind or position != last:
+            self._seen[topic] = (position, now)
+        elif now - since > self._service.settings.watchdog_seconds:
+            log.critical("consumer stands still; exiting", extra={"topic": topic, "seconds": round(now - since)})
+            # A clean shutdown would wait for the very task that is stuck.
+            os._exit(70)
+        elif now - since > self._service.settings.watchdog_seconds / 2:
+            self._service.failed = f"no progress on {topic} for {now - since:.0f} s"
