@@ -1,0 +1,28 @@
+"""Every variable the command itself reads; services read their own (see `services/<name>/settings.py`)."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SERVICE_PORTS: Mapping[str, int] = {"registry": 7101, "trainer": 7102, "monitor": 7103, "serving": 7100}
+
+
+class CommandSettings(BaseSettings):
+    """What `headrace …` needs to know before it can ask a running system."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_", frozen=True, extra="ignore")
+
+    home: Path = Field(default=Path(".headrace"), description="where everything that runs keeps its state")
+    kafka: str = Field(default="", description="bootstrap servers; empty starts an embedded Kafka")
+    cache: Path = Field(default=Path.home() / ".cache" / "headrace", description="downloads shared by all homes")
+    api_key: SecretStr = Field(default=SecretStr(""), description="sent as Bearer token to the services")
+    start_deadline_seconds: float = 90.0
+    stop_deadline_seconds: float = 10.0
+
+
+def inherited_environment() -> dict[str, str]:
+    """The variables every child process starts from."""
+    return dict(os.environ)
