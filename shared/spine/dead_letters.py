@@ -36,5 +36,9 @@ def dead_letter(record: Any, reason: str, error: str, service: str) -> Record:
         "dead_partition": str(record.partition),
         "dead_offset": str(record.offset),
     }
-    headers = (*record.headers, *((name, value.encode("utf-8", "replace")) for name, value in said.items()))
-    return Record(record.topic + SUFFIX, record.key, record.value, headers)
+    value = record.value
+    if value is None and record.key is None:
+        # The producer refuses a record with neither; the header tells the two kinds of empty apart.
+        value, said["dead_null_value"] = b"", "true"
+    headers = (*record.headers, *((name, text.encode("utf-8", "replace")) for name, text in said.items()))
+    return Record(record.topic + SUFFIX, record.key, value, headers)
