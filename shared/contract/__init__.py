@@ -1,0 +1,45 @@
+"""The use case contract and everything that follows from it: pure functions, the same in every service."""
+
+from shared.contract.capacity import CapacityCount, block_bounds, block_of, mean_demand, next_block
+from shared.contract.changes import changed, objective_only
+from shared.contract.decide import Choice, Reason, decide, estimate_of
+from shared.contract.durations import Duration
+from shared.contract.policy import CONSTANT, ESTIMATE, Policy, Rule, derive_policy
+from shared.contract.replay import Replayed, cost_in_order, decide_in_order
+from shared.contract.schema import Contract, Feature
+from shared.contract.shadow_price import DayScores, Demand, shadow_prices
+from shared.contract.value import Money, OutcomeError, cost_minor, money, outcome_problem, value_minor
+
+__all__ = [
+    "CONSTANT",
+    "ESTIMATE",
+    "CapacityCount",
+    "Choice",
+    "Contract",
+    "DayScores",
+    "Demand",
+    "Duration",
+    "Feature",
+    "Money",
+    "OutcomeError",
+    "Policy",
+    "Reason",
+    "Replayed",
+    "Rule",
+    "block_bounds",
+    "block_of",
+    "changed",
+    "cost_in_order",
+    "cost_minor",
+    "decide",
+    "decide_in_order",
+    "derive_policy",
+    "estimate_of",
+    "mean_demand",
+    "money",
+    "next_block",
+    "objective_only",
+    "outcome_problem",
+    "shadow_prices",
+    "value_minor",
+]

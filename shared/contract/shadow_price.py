@@ -1,0 +1,112 @@
+"""Finds the price of a scarce decision at which the mean daily demand for it just fits its capacity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Prices are multiples of 1/65,536 minor unit: exact in binary, so every machine derives the same policy.
+STEP = 2.0**-16
+MOST_ROUNDS = 50
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DayScores:
+    """Out-of-sample scores of one block: a sample of its rows, and how many rows it really had."""
+
+    block: str
+    volume: int
+    scores: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a package's blocks would ask for; empty when nothing is known yet."""
+
+    days: tuple[DayScores, ...] = field(default=())
+
+
+def expected_costs(costs: Sequence[Sequence[int]], scores: Floats) -> Floats:
+    """Expected cost, rows × decisions, bit for bit as `decide` sums it; one score column = P(positive)."""
+    chances = [1.0 - scores[:, 0], scores[:, 0]] if scores.shape[1] == 1 else list(scores.T)
+    columns = []
+    for row in costs:
+        total = chances[0] * row[0]
+        for chance, cost in zip(chances[1:], row[1:], strict=True):
+            total = total + chance * cost
+        columns.append(total)
+    return np.stack(columns, axis=1)
+
+
+class _Table:
+    """The rows of a demand, decided under any prices."""
+
+    def __init__(self, costs: Sequence[Sequence[int]], demand: Demand) -> None:
+        days = [day for day in demand.days if day.scores]
+        self.days = len(days)
+        self.expected = expected_costs(costs, np.array([row for day in days for row in day.scores], dtype=np.float64))
+        self._day = np.repeat(np.arange(len(days)), [len(day.scores) for day in days])
+        self._weight = [day.volume / len(day.scores) for day in days]
+
+    def mean(self, chosen: NDArray[np.bool_]) -> float:
+        """Mean rows per day, summed exactly so that no machine's summing order matters."""
+        counts = np.bincount(self._day[chosen], minlength=self.days).tolist()
+        return math.fsum(count * weight for count, weight in zip(counts, self._weight, strict=True)) / self.days
+
+    def price(self, place: int, limit: int, prices: Sequence[float]) -> float:
+        """The smallest price, not below the present one, that brings the demand down to the limit."""
+        priced = self.expected + np.array(prices)
+        infinite = np.full(len(priced), math.inf)
+        before = priced[:, :place].min(axis=1) if place else infinite
+        after = priced[:, place + 1 :].min(axis=1) if place + 1 < priced.shape[1] else infinite
+        own = self.expected[:, place]
+
+        def fits(steps: int) -> bool:
+            asked = own + steps * STEP
+            return self.mean((asked < before) & (asked <= after)) <= limit
+
+        low = round(prices[place] / STEP)
+        if fits(low):
+            return prices[place]
+        high = low + math.ceil(float(np.max(np.minimum(before, after) - own)) / STEP) + 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if fits(middle) else (middle, high)
+        return high * STEP
+
+
+def shadow_prices(costs: Sequence[Sequence[int]], limits: Sequence[int | None], demand: Demand) -> tuple[float, ...]:
+    """Price per decision: 0 where mean demand ≤ limit, or no limit. Several caps: prices rise in turn from 0, as in
+    an ascending auction, since a dearer decision only adds demand to the others; the hard cap holds in any case.
+
+    >>> day = DayScores("2013-03-01", 3, ((0.5,), (0.6,), (0.9,)))
+    >>> shadow_prices([(0, 100), (50, 50)], [None, 1], Demand((day,)))
+    (0.0, 10.0)
+    """
+    prices = [0.0] * len(costs)
+    if all(limit is None for limit in limits) or not any(day.scores for day in demand.days):
+        return tuple(prices)
+    table = _Table(costs, demand)
+    for _ in range(MOST_ROUNDS):
+        before = list(prices)
+        for place, limit in enumerate(limits):
+            if limit is not None:
+                prices[place] = table.price(place, limit, prices)
+        if prices == before:
+            break
+    return tuple(prices)
+
+
+def wanted_per_day(costs: Sequence[Sequence[int]], prices: Sequence[float], demand: Demand) -> tuple[float, ...]:
+    """Mean rows per day that want each decision under these prices, before any hard cap."""
+    if not any(day.scores for day in demand.days):
+        return (0.0,) * len(costs)
+    table = _Table(costs, demand)
+    wanted = np.argmin(table.expected + np.array(prices), axis=1)
+    return tuple(table.mean(wanted == place) for place in range(len(costs)))
