@@ -1,0 +1,1 @@
+"""Serving: answers predictions over HTTP, swaps versions live, never waits for anything else."""

@@ -1,0 +1,301 @@
+"""The one append-only journal of a host: spool, capacity ledger and request index of all its workers in one file.
+
+Whoever holds the lock reads what the other workers appended, repairs a torn tail (nobody else can be writing), decides
+with the capacity that is really left, appends, and lets go. So capacity is taken once, before the answer.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from services.serving import entries, frames, metrics, segments
+from services.serving.entries import Head
+from services.serving.ledger import Ledger, Position, RequestIndex
+from shared.spine.clock import monotonic, wall_now
+
+log = logging.getLogger(__name__)
+
+
+class SpoolBusyError(Exception):
+    """Another process holds the lock for longer than we may wait: it may be stopped."""
+
+
+class SpoolFullError(Exception):
+    """The spool may not grow, or the disk is full."""
+
+
+@dataclass(frozen=True)
+class JournalOptions:
+    """Limits of the spool, in bytes and seconds."""
+
+    segment_bytes: int = 16 * 1024 * 1024
+    max_bytes: int = 1024 * 1024 * 1024
+    when_full: Literal["refuse", "drop_oldest"] = "refuse"
+    fsync: Literal["never", "always"] = "never"
+    lock_seconds: float = 1.0
+    indexed_requests: int = 1_000_000
+
+
+class Journal:
+    """A worker's view of the journal: `first_answer`, `ledger` and `append` belong inside `async with locked()`."""
+
+    def __init__(self, directory: Path, options: JournalOptions | None = None) -> None:
+        self.directory = directory
+        self.options = options or JournalOptions()
+        self.ledger = Ledger(requests=RequestIndex(self.options.indexed_requests))
+        self._segment = 0
+        self._offset = 0
+        self._sealed_bytes = 0
+        self._file = -1
+        self._lock = -1
+        self._syncing: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Read all segments; raises SpoolBusyError while another process holds the lock."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        async with self.locked():
+            pass
+
+    def close(self) -> None:
+        """Close the files."""
+        for handle in (self._file, self._lock):
+            if handle >= 0:
+                os.close(handle)
+        self._file = self._lock = -1
+
+    @asynccontextmanager
+    async def locked(self) -> AsyncIterator[Ledger]:
+        """Hold the lock with everything read; the body must not await, or it would let in a sibling of this process."""
+        await self._acquire()
+        try:
+            self._catch_up(repair=True)
+            yield self.ledger
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    async def _acquire(self) -> None:
+        deadline, wait = monotonic() + self.options.lock_seconds, 0.0002
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if monotonic() > deadline:
+                    raise SpoolBusyError("the spool is held by another worker") from None
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 0.01)
+
+    def look(self) -> Ledger:
+        """Read what others appended, without the lock and without repairing anything."""
+        self._catch_up(repair=False)
+        return self.ledger
+
+    def first_answer(self, use_case: str, request_id: str) -> tuple[Head, list[tuple[entries.Message, bytes]]] | None:
+        """Return the entry of the first answer to a request that the client named, if it is still known."""
+        position = self.ledger.requests.find(use_case, request_id)
+        found = segments.read_entry(self.directory, position) if position else None
+        return found if found and found[0].request_id == request_id else None
+
+    def append(self, head: Head, bodies: Sequence[bytes]) -> Position:
+        """Write one entry and count it; under the lock. Raises SpoolFullError, having written nothing."""
+        data = frames.frame(entries.encode(head, bodies))
+        if self._offset + len(data) > self.options.segment_bytes and self._offset > 0:
+            self._roll()
+        if self._sealed_bytes + self._offset + len(data) > self.options.max_bytes:
+            self._make_room(len(data))
+        position = Position(self._segment, self._offset)
+        self._write(data)
+        self.ledger.apply(head, position)
+        return position
+
+    async def durable(self) -> None:
+        """With fsync=always: return once all that was appended before is on the disk; one fsync for all who wait."""
+        if self.options.fsync == "never":
+            return
+        # The sync that runs may have begun before our write: wait for it, then share the next one.
+        running = self._syncing
+        if running is not None and not running.done():
+            await asyncio.shield(running)
+        if self._syncing is running or self._syncing is None:
+            self._syncing = asyncio.create_task(self._sync(), name="fsync")
+        await asyncio.shield(self._syncing)
+
+    async def _sync(self) -> None:
+        handle = os.dup(self._file)
+        try:
+            await asyncio.to_thread(os.fsync, handle)
+        finally:
+            os.close(handle)
+
+    def unacknowledged(self) -> int:
+        """Return how many events Kafka has not acknowledged yet."""
+        return max(0, self.look().events - segments.load_checkpoint(self.directory).events)
+
+    @property
+    def size(self) -> int:
+        """How many bytes the spool holds."""
+        return self._sealed_bytes + self._offset
+
+    def _write(self, data: bytes) -> None:
+        try:
+            written = os.pwrite(self._file, data, self._offset)
+        except OSError as error:
+            os.ftruncate(self._file, self._offset)
+            raise SpoolFullError(f"the disk refused the write: {error.strerror}") from error
+        if written < len(data):
+            os.ftruncate(self._file, self._offset)
+            raise SpoolFullError("the disk is full")
+        self._offset += written
+
+    def _catch_up(self, *, repair: bool) -> None:
+        if self._file < 0 and not self._enter_first(repair=repair):
+            return
+        while True:
+            self._read_tail(repair=repair)
+            following = segments.path_of(self.directory, self._segment + 1)
+            if following.exists():
+                self._enter(self._segment + 1)
+                continue
+            if segments.path_of(self.directory, self._segment).exists():
+                return
+            # Our segment was removed while we slept through several rolls: start over from what is there.
+            os.close(self._file)
+            self._file = -1
+            if not self._enter_first(repair=repair):
+                return
+
+    def _enter_first(self, *, repair: bool) -> bool:
+        known = segments.list_segments(self.directory)
+        if not known:
+            if not repair:
+                return False
+            segments.create(self.directory, 1, self._snapshot(), sync=self.options.fsync == "always")
+            known = [1]
+        self.ledger.requests.forget_before(known[0])
+        self._enter(known[0])
+        return True
+
+    def _enter(self, segment: int) -> None:
+        handle = os.open(segments.path_of(self.directory, segment), os.O_RDWR)
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._segment, self._offset = handle, segment, 0
+        sizes = [file.stat().st_size for file in self._files() if int(file.stem) < segment]
+        self._sealed_bytes = sum(sizes)
+
+    def _files(self) -> list[Path]:
+        return [segments.path_of(self.directory, number) for number in segments.list_segments(self.directory)]
+
+    def _read_tail(self, *, repair: bool) -> None:
+        size = os.fstat(self._file).st_size
+        if size == self._offset:
+            return
+        if size < self._offset:
+            log.error("the spool was cut from outside", extra={"segment": self._segment, "bytes": self._offset - size})
+            self._offset = size
+            return
+        data = os.pread(self._file, size - self._offset, self._offset)
+        end = 0
+        for start, stop, payload in frames.frames(data):
+            if start > end:
+                metrics.SERVING_SPOOL_DAMAGED_BYTES_TOTAL.inc(start - end)
+                log.error("damaged bytes in the spool", extra={"segment": self._segment, "bytes": start - end})
+            end = stop
+            self._take(payload, self._offset + start)
+        self._offset += end
+        if end < len(data) and repair and not segments.path_of(self.directory, self._segment + 1).exists():
+            log.warning("cut a torn tail", extra={"segment": self._segment, "bytes": len(data) - end})
+            os.ftruncate(self._file, self._offset)
+
+    def _take(self, payload: bytes, offset: int) -> None:
+        try:
+            head, _ = entries.decode_head(payload)
+        except (ValueError, msgspec.MsgspecError):
+            log.exception("an entry of the spool cannot be read")
+            return
+        self.ledger.apply(head, Position(self._segment, offset))
+
+    def _snapshot(self) -> Head:
+        return Head(at=wall_now().timestamp(), state=self.ledger.state())
+
+    def _roll(self) -> None:
+        sync = self.options.fsync == "always"
+        if sync:
+            os.fsync(self._file)
+        try:
+            segments.create(self.directory, self._segment + 1, self._snapshot(), sync=sync)
+        except OSError as error:
+            raise SpoolFullError(f"no new segment: {error.strerror}") from error
+        self._enter(self._segment + 1)
+        self._read_tail(repair=True)
+        self._remove_shipped()
+
+    def _remove_shipped(self, *, indexed_too: bool = False, until_free: int = 0) -> None:
+        """Remove segments that Kafka has, oldest first, unless a request in them may still be repeated."""
+        shipped = segments.load_checkpoint(self.directory).segment
+        needed = self.ledger.requests.oldest_segment()
+        for number in segments.list_segments(self.directory):
+            if number >= min(shipped, self._segment):
+                return
+            if not indexed_too and needed is not None and number >= needed:
+                return
+            if indexed_too and self.size + until_free <= self.options.max_bytes:
+                return
+            self._remove(number)
+
+    def _remove(self, number: int) -> None:
+        path = segments.path_of(self.directory, number)
+        self._sealed_bytes -= path.stat().st_size
+        path.unlink()
+        self.ledger.requests.forget_before(number + 1)
+
+    def _make_room(self, needed: int) -> None:
+        self._remove_shipped()
+        self._remove_shipped(indexed_too=True, until_free=needed)
+        while self.size + needed > self.options.max_bytes:
+            numbers = segments.list_segments(self.directory)
+            if self.options.when_full == "refuse" or numbers[0] == self._segment:
+                metrics.SERVING_SPOOL_REFUSED_TOTAL.inc()
+                raise SpoolFullError(f"the spool holds {self.size} bytes that Kafka has not taken yet")
+            self._drop(numbers[0])
+
+    def _drop(self, number: int) -> None:
+        """Throw the oldest segment away, counted by id range in the journal itself, so that it survives us."""
+        piece = dropped_piece(self.directory, number, segments.load_checkpoint(self.directory))
+        self._remove(number)
+        if piece is None:
+            return
+        head = Head(at=wall_now().timestamp(), dropped=piece)
+        self._write(frames.frame(entries.encode(head)))
+        self.ledger.apply(head, Position(self._segment, self._offset))
+        metrics.SERVING_SPOOL_DROPPED_PREDICTIONS_TOTAL.inc(piece["predictions"])
+        metrics.SERVING_SPOOL_DROPPED_EVENTS_TOTAL.inc(piece["events"])
+        log.error("the spool is full: the oldest events are dropped", extra={"dropped": piece})
+
+
+def dropped_piece(directory: Path, segment: int, checkpoint: segments.Checkpoint) -> dict[str, Any] | None:
+    """Return what is lost with a segment: first and last request id, predictions and events not yet with Kafka."""
+    done = checkpoint.offset if checkpoint.segment == segment else 0
+    lost = [
+        head
+        for start, _, head, _ in segments.read(segments.path_of(directory, segment))
+        if head.messages and start >= done
+    ]
+    if not lost or checkpoint.segment > segment:
+        return None
+    named = [head.request_id for head in lost if head.request_id] or [""]
+    return {
+        "first": named[0],
+        "last": named[-1],
+        "predictions": sum(head.rows for head in lost),
+        "events": sum(len(head.messages) for head in lost),
+    }

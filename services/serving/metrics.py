@@ -1,0 +1,53 @@
+"""The metrics of serving, one comment each; all workers and the shipper of a host add up in `/metrics`."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# Decisions answered, by what was decided and why (cost, capacity, flagged).
+SERVING_PREDICTIONS_TOTAL = Counter(
+    "serving_predictions_total", "Decisions answered", ["use_case", "decision", "reason"]
+)
+# Requests by how they ended: answered, repeated, refused (4xx), failed (5xx).
+SERVING_REQUESTS_TOTAL = Counter("serving_requests_total", "Requests by how they ended", ["use_case", "kind", "status"])
+# Time from the whole body to the answer.
+SERVING_LATENCY_SECONDS = Histogram(
+    "serving_latency_seconds",
+    "Time from the whole body to the answer",
+    ["use_case"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+# How many rows waited together for one call of the model.
+SERVING_ROWS_PER_CALL = Histogram(
+    "serving_rows_per_call", "Rows scored by one call of the model", ["use_case"], buckets=(1, 2, 5, 10, 50, 200, 1000)
+)
+# Outcomes accepted.
+SERVING_OUTCOMES_TOTAL = Counter("serving_outcomes_total", "Outcomes accepted", ["use_case"])
+# Sequence of the release that a worker serves.
+SERVING_ACTIVE_RELEASE = Gauge(
+    "serving_active_release_sequence",
+    "Sequence of the release that is served",
+    ["use_case"],
+    multiprocess_mode="liveall",
+)
+# Activations by how they ended: active, refused.
+SERVING_ACTIVATIONS_TOTAL = Counter(
+    "serving_activations_total", "Activations by how they ended", ["use_case", "status"]
+)
+# Records on the followed topics that could not be read.
+SERVING_MALFORMED_EVENTS_TOTAL = Counter("serving_malformed_events_total", "Unreadable records followed", ["topic"])
+# What the spool holds and Kafka has not acknowledged, and how long the oldest of it has waited.
+SERVING_SPOOL_BYTES = Gauge("serving_spool_bytes", "Bytes not yet acknowledged", multiprocess_mode="livemostrecent")
+SERVING_SPOOL_AGE_SECONDS = Gauge(
+    "serving_spool_age_seconds", "Age of the oldest event not yet acknowledged", multiprocess_mode="livemostrecent"
+)
+# Events that Kafka acknowledged.
+SERVING_SHIPPED_EVENTS_TOTAL = Counter("serving_shipped_events_total", "Events acknowledged by Kafka", ["topic"])
+# Events that can never be sent, by where they went: topic or file.
+SERVING_UNSENDABLE_EVENTS_TOTAL = Counter("serving_unsendable_events_total", "Events set aside", ["topic", "kept_in"])
+# What a full spool dropped, and how often it refused.
+SERVING_SPOOL_DROPPED_PREDICTIONS_TOTAL = Counter(
+    "serving_spool_dropped_predictions_total", "Predictions dropped by a full spool"
+)
+SERVING_SPOOL_DROPPED_EVENTS_TOTAL = Counter("serving_spool_dropped_events_total", "Events dropped by a full spool")
+SERVING_SPOOL_REFUSED_TOTAL = Counter("serving_spool_refused_total", "Entries refused by a full spool")
+# Bytes of the spool that were found damaged and stepped over.
+SERVING_SPOOL_DAMAGED_BYTES_TOTAL = Counter("serving_spool_damaged_bytes_total", "Damaged bytes in the spool")

@@ -1,0 +1,105 @@
+"""The files of the spool: which segments exist, how they are made, read and removed, and how far Kafka has them."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from services.serving import entries, frames
+from services.serving.entries import Head
+from services.serving.ledger import Position
+
+SUFFIX = ".seg"
+CHECKPOINT = "checkpoint.json"
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """All before this place is acknowledged by Kafka; `events` counts them since the spool began."""
+
+    segment: int = 0
+    offset: int = 0
+    events: int = 0
+
+
+def path_of(directory: Path, segment: int) -> Path:
+    """Return the file of a segment."""
+    return directory / f"{segment:010d}{SUFFIX}"
+
+
+def list_segments(directory: Path) -> list[int]:
+    """Return the numbers of all segments, oldest first."""
+    return sorted(int(file.stem) for file in directory.glob(f"*{SUFFIX}") if file.stem.isdigit())
+
+
+def create(directory: Path, segment: int, first: Head, *, sync: bool) -> None:
+    """Make a segment that begins with `first`; it appears whole or not at all."""
+    write_atomically(path_of(directory, segment), frames.frame(entries.encode(first)), sync=sync)
+
+
+def read(path: Path) -> Iterator[tuple[int, int, Head, bytes]]:
+    """Yield (start, end, head, payload) of every readable entry of a segment."""
+    for start, end, payload in frames.frames(path.read_bytes()):
+        try:
+            head, _ = entries.decode_head(payload)
+        except (ValueError, msgspec.MsgspecError):
+            continue
+        yield start, end, head, payload
+
+
+def read_entry(directory: Path, position: Position) -> tuple[Head, list[tuple[entries.Message, bytes]]] | None:
+    """Return the entry at a position with its events, or None when it is gone or damaged."""
+    try:
+        with path_of(directory, position.segment).open("rb") as file:
+            file.seek(position.offset)
+            header = file.read(frames.HEADER.size)
+            if len(header) < frames.HEADER.size:
+                return None
+            _, length, _ = frames.HEADER.unpack(header)
+            payload = frames.frame_at(header + file.read(min(length, frames.MAX_PAYLOAD)), 0)
+        if payload is None:
+            return None
+        head, start = entries.decode_head(payload)
+    except (OSError, ValueError, msgspec.MsgspecError):
+        return None
+    return head, list(entries.bodies(head, payload, start))
+
+
+def load_checkpoint(directory: Path) -> Checkpoint:
+    """Return how far Kafka has acknowledged; a missing or damaged file means from the start: repeats, never loss."""
+    try:
+        return msgspec.json.decode((directory / CHECKPOINT).read_bytes(), type=Checkpoint)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return Checkpoint()
+
+
+def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
+    """Remember how far Kafka has acknowledged."""
+    write_atomically(directory / CHECKPOINT, msgspec.json.encode(checkpoint))
+
+
+def write_atomically(path: Path, content: bytes, *, sync: bool = False) -> None:
+    """Replace a file as a whole; with `sync` it survives a power cut."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    if sync:
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make new names in a directory survive a power cut."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
