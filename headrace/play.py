@@ -1,0 +1,96 @@
+"""Plays a scenario over HTTP in event time, on a system that is already running."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import httpx
+
+from headrace.replay import SOURCE, Replay
+from headrace.scenario import Hour, Scenario
+from headrace.serving_client import ServingClient
+from shared.events import TrainingRequested, derived_id
+
+OnDay = Callable[["Progress"], Awaitable[None]]
+
+
+class PlayError(Exception):
+    """The story cannot go on; the message says what the system answered."""
+
+
+@dataclass
+class Progress:
+    """How far the replay is."""
+
+    day: date
+    number: int
+    days: int
+    predictions: int = 0
+    decisions: dict[str, int] = field(default_factory=dict)
+
+
+async def _silent(_progress: Progress) -> None:
+    return
+
+
+class Player:
+    """Applies the contract, trains the first model, then lives through the days."""
+
+    def __init__(self, scenario: Scenario, replay: Replay, client: ServingClient, registry: str) -> None:
+        self.scenario, self.replay, self.client = scenario, replay, client
+        self._registry = registry
+        self._ids: dict[int, str] = {}
+
+    async def begin(self) -> None:
+        """Set the clock and put the contract in force."""
+        await self.replay.advance(self.scenario.start)
+        async with httpx.AsyncClient(base_url=self._registry, timeout=30.0) as http:
+            answer = await http.post(
+                "/v1/use_cases",
+                content=self.scenario.contract_text.encode(),
+                headers={"content-type": "application/yaml"},
+            )
+        if not answer.is_success:
+            raise PlayError(f"the registry refused the contract: {answer.text[:2000]}")
+        await self.replay.quiet()
+
+    async def train(self, seed: int) -> None:
+        """Ask for the first model and wait until it is served everywhere."""
+        contract = self.scenario.contract
+        request = TrainingRequested.begin(
+            source=SOURCE,
+            time=self.scenario.start,
+            id=derived_id(SOURCE, contract.use_case, "first training", str(seed)),
+            use_case=contract.use_case,
+            reason="the first model",
+            requested_by="demo",
+            kind_of_cause="person",
+        )
+        await self.replay.say(request)
+        await self.replay.quiet()
+        async with httpx.AsyncClient(base_url=self._registry, timeout=30.0) as http:
+            releases = (await http.get(f"/v1/use_cases/{contract.use_case}/releases")).json()
+        if not releases:
+            raise PlayError("the first model was not released: see `headrace events --topic model_rejected`")
+
+    async def live(self, on_day: OnDay = _silent) -> None:
+        """Every day: each event hour one predict and one outcomes request, then midnight."""
+        days = self.scenario.days
+        for number, day in enumerate(days, start=1):
+            for hour in self.scenario.hours(day):
+                await self._hour(hour)
+            await self.replay.advance(self.scenario.midnight(day + timedelta(days=1)))
+            await on_day(Progress(day, number, len(days), self.client.answered, dict(self.client.decisions)))
+
+    async def _hour(self, hour: Hour) -> None:
+        if hour.records:
+            predictions = await self.client.predict(hour.name, hour.records)
+            answered = {row: p["prediction_id"] for row, p in zip(hour.rows, predictions, strict=False)}
+            self._ids |= answered
+        known = [
+            {"prediction_id": self._ids.pop(row), "label": label, "known_at": at.isoformat()}
+            for row, label, at in hour.outcomes
+            if row in self._ids
+        ]
+        if known:
+            await self.client.outcomes(hour.name, known)

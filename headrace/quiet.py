@@ -1,0 +1,148 @@
+"""Decides whether the whole system is quiet: everything sent has had all its effects, and nothing is under way."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from shared.events import CATALOGUE
+from shared.spine.clock import monotonic
+
+POLL_SECONDS = 0.02
+# A follower may be behind on data topics until the clock moves: the tables take one commit per day of a replay.
+MOVES_WITH_THE_CLOCK = frozenset({"unflushed", "table_lag"})
+
+
+class NotQuietError(Exception):
+    """The system did not come to rest in time; the message says what was still under way."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the system: what was still under way, and where every topic ended."""
+
+    busy: tuple[str, ...]
+    ends: Mapping[TopicPartition, int]
+
+
+class QuietWatch:
+    """Looks from outside: the services' own status, and the offsets that Kafka keeps for their groups."""
+
+    def __init__(self, options: dict[str, Any], services: Mapping[str, str]) -> None:
+        self._options, self._services = options, services
+        self._http = httpx.AsyncClient(timeout=5.0)
+        self._admin: AIOKafkaAdminClient | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+        self._caught_up: dict[str, int] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._http.aclose()
+        await self._hang_up()
+
+    async def wait(self, now: datetime | None = None, *, deadline_seconds: float = 600.0) -> None:
+        """Return once two looks in a row find nothing under way and no new record between them.
+
+        With `now`, every clock must stand there and the tables must hold everything. Raises NotQuietError.
+        """
+        end = monotonic() + deadline_seconds
+        before: Look | None = None
+        while True:
+            look = await self._look(now)
+            if not look.busy and before is not None and not before.busy and look.ends == before.ends:
+                return
+            if monotonic() > end:
+                raise NotQuietError(f"still under way after {deadline_seconds:.0f} s: {', '.join(look.busy)}")
+            # The second look follows at once: what it guards against is a record written during the first.
+            if look.busy:
+                await asyncio.sleep(POLL_SECONDS)
+            before = look
+
+    async def _look(self, now: datetime | None) -> Look:
+        try:
+            # Statuses first: what they say is done has its records below the ends read afterwards.
+            said = await asyncio.gather(*(self._status(name, url) for name, url in self._services.items()))
+            ends = await self._ends()
+            late = await self._behind(ends)
+        except (KafkaError, OSError, httpx.HTTPError, TimeoutError) as error:
+            await self._hang_up()
+            return Look((f"no answer: {error!r}",), {})
+        busy = [text for status in said for text in _under_way(status, now)]
+        return Look((*busy, *_disagreements(said), *late), ends)
+
+    async def _status(self, name: str, url: str) -> dict[str, Any]:
+        answer = await self._http.get(f"{url}/v1/status")
+        answer.raise_for_status()
+        status: dict[str, Any] = answer.json()
+        return {"service": name, **status}
+
+    async def _ends(self) -> dict[TopicPartition, int]:
+        if self._consumer is None:
+            admin = AIOKafkaAdminClient(**self._options)
+            await admin.start()
+            self._admin = admin
+            topics = await admin.describe_topics(list(CATALOGUE))
+            consumer = AIOKafkaConsumer(**self._options, group_id=None, enable_auto_commit=False)
+            await consumer.start()
+            self._consumer = consumer
+            consumer.assign([TopicPartition(t["topic"], part["partition"]) for t in topics for part in t["partitions"]])
+        ends = await self._consumer.end_offsets(self._consumer.assignment())
+        return dict(ends)
+
+    async def _behind(self, ends: Mapping[TopicPartition, int]) -> list[str]:
+        """Groups `<service>.<topic>` that have not handled a lifecycle topic to its end."""
+        assert self._admin is not None
+        behind = []
+        for group, *_ in await self._admin.list_consumer_groups():
+            partition = TopicPartition(str(group).partition(".")[2], 0)
+            end = ends.get(partition, 0)
+            if partition not in ends or self._caught_up.get(group) == end or not end:
+                continue
+            done = (await self._admin.list_consumer_group_offsets(group)).get(partition)
+            if done is None or done.offset < end:
+                behind.append(f"{group} is behind")
+            else:
+                self._caught_up[group] = end
+        return behind
+
+    async def _hang_up(self) -> None:
+        consumer, admin = self._consumer, self._admin
+        self._consumer, self._admin, self._caught_up = None, None, {}
+        if consumer:
+            await consumer.stop()
+        if admin:
+            await admin.close()
+
+
+def _under_way(status: Mapping[str, Any], now: datetime | None) -> list[str]:
+    service = status["service"]
+    if not status["ready"]:
+        return [f"{service} is not ready"]
+    busy = [
+        f"{service} has {count} {name}"
+        for name, count in status["pending"].items()
+        if count and not (now is None and name in MOVES_WITH_THE_CLOCK)
+    ]
+    clock = status["clock"]
+    if now is not None and (clock is None or datetime.fromisoformat(clock) != now):
+        busy.append(f"{service} stands at {clock}")
+    return busy
+
+
+def _disagreements(said: list[dict[str, Any]]) -> list[str]:
+    """Releases that the registry has made and serving does not serve yet."""
+    by_name = {status["service"]: status.get("detail", {}).get("releases", {}) for status in said}
+    served = by_name.get("serving", {})
+    return [
+        f"release {release['sequence']} of {use_case} is not active everywhere"
+        for use_case, release in by_name.get("registry", {}).items()
+        if release and served.get(use_case, {}).get("sequence") != release["sequence"]
+    ]

@@ -1,0 +1,60 @@
+"""A client that behaves: one request at a time, tried again with the same request_id until it is answered."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Self
+
+import httpx
+
+from shared.spine.clock import monotonic
+
+RETRY_FOR_SECONDS = 60.0
+
+
+class ServingClient:
+    """Posts records and outcomes. A request without a 2xx after 60 s of tries counts as failed."""
+
+    def __init__(self, url: str, use_case: str) -> None:
+        self._http = httpx.AsyncClient(base_url=f"{url}/v1/{use_case}", timeout=30.0)
+        self.answered = 0
+        self.tries_again = 0
+        self.failed: list[str] = []
+        self.decisions: Counter[str] = Counter()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._http.aclose()
+
+    async def predict(self, request_id: str, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The predictions of one request, in order; empty when it failed for good."""
+        answer = await self._post("/predict", request_id, {"request_id": request_id, "records": records})
+        predictions: list[dict[str, Any]] = answer["predictions"] if answer else []
+        self.answered += len(predictions)
+        self.decisions.update(prediction["decision"] for prediction in predictions)
+        return predictions
+
+    async def outcomes(self, name: str, outcomes: Sequence[dict[str, Any]]) -> None:
+        """Report what really happened."""
+        await self._post("/outcomes", name, {"outcomes": outcomes})
+
+    async def _post(self, path: str, name: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        end, wait, said = monotonic() + RETRY_FOR_SECONDS, 0.05, "no answer"
+        while monotonic() < end:
+            try:
+                response = await self._http.post(path, json=body)
+                if response.is_success:
+                    answer: dict[str, Any] = response.json()
+                    return answer
+                said = f"{response.status_code} {response.text[:300]}"
+                if response.status_code < 500 and response.status_code not in (408, 429):
+                    break
+            except httpx.HTTPError as error:
+                said = repr(error)
+            self.tries_again += 1
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 1.0)
+        self.failed.append(f"{path} {name}: {said}")
+        return None
