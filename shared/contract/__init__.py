@@ -4,7 +4,10 @@ from shared.contract.capacity import CapacityCount, block_bounds, block_of, mean
 from shared.contract.changes import changed, objective_only
 from shared.contract.decide import Choice, Reason, decide, estimate_of
 from shared.contract.durations import Duration
+from shared.contract.json_schema import contract_json_schema, schema_text
 from shared.contract.policy import CONSTANT, ESTIMATE, Policy, Rule, derive_policy
+from shared.contract.problems import ContractError, Problem
+from shared.contract.read import read_contract
 from shared.contract.replay import Replayed, cost_in_order, decide_in_order
 from shared.contract.schema import Contract, Feature
 from shared.contract.shadow_price import DayScores, Demand, shadow_prices
@@ -16,6 +19,7 @@ __all__ = [
     "CapacityCount",
     "Choice",
     "Contract",
+    "ContractError",
     "DayScores",
     "Demand",
     "Duration",
@@ -23,12 +27,14 @@ __all__ = [
     "Money",
     "OutcomeError",
     "Policy",
+    "Problem",
     "Reason",
     "Replayed",
     "Rule",
     "block_bounds",
     "block_of",
     "changed",
+    "contract_json_schema",
     "cost_in_order",
     "cost_minor",
     "decide",
@@ -40,6 +46,8 @@ __all__ = [
     "next_block",
     "objective_only",
     "outcome_problem",
+    "read_contract",
+    "schema_text",
     "shadow_prices",
     "value_minor",
 ]

@@ -17,6 +17,7 @@ MINOR_DIGITS = {
 }
 LARGEST_AMOUNT = Decimal(1_000_000_000)
 LARGEST_TEXT = 40
+MOST_DIGITS = 6
 
 
 def parse_amount(raw: object) -> Decimal:
@@ -37,6 +38,8 @@ def parse_amount(raw: object) -> Decimal:
         raise PydanticCustomError("amount", "must be an amount between -1000000000 and 1000000000")
     if amount == 0:
         return Decimal(0)
+    if not fits(amount, MOST_DIGITS):
+        raise PydanticCustomError("amount", "must have at most 6 decimal digits")
     plain = amount.normalize()
     return plain.quantize(Decimal(1)) if int(plain.as_tuple().exponent) > 0 else plain
 
@@ -45,7 +48,7 @@ Amount = Annotated[
     Decimal,
     BeforeValidator(parse_amount),
     PlainSerializer(lambda amount: format(amount, "f"), return_type=str),
-    Field(description="money in the contract's currency, e.g. 0.60; a negative amount is a gain"),
+    Field(json_schema_extra={"x-allowed": "money in the contract's currency, e.g. 0.60; a negative amount is a gain"}),
 ]
 
 

@@ -12,7 +12,7 @@ Reason = Literal["cost", "capacity", "flagged"]
 
 
 class Choice(NamedTuple):
-    """`expected_minor` is the expected cost without shadow price; 0.0 for regression, whose score is no distribution."""
+    """`expected_minor` is the expected cost without shadow price; 0.0 for regression: a single estimate has none."""
 
     decision: str
     reason: Reason

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _WRITTEN = re.compile(r"([1-9][0-9]{0,3}) ?(h|hours?|d|days?|w|weeks?|months?)", re.ASCII)
@@ -35,7 +35,7 @@ class Duration:
             return raw
         match = _WRITTEN.fullmatch(raw) if isinstance(raw, str) else None
         if match is None:
-            raise PydanticCustomError("duration", "is not a length of time")
+            raise PydanticCustomError("duration", "must be a length of time")
         unit = "month" if match[2].startswith("month") else match[2][0]
         return cls(int(match[1]), unit)
 
@@ -72,7 +72,7 @@ class Duration:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^{_WRITTEN.pattern}$", "description": ALLOWED_WITH_MONTHS}
+        return {"type": "string", "pattern": f"^{_WRITTEN.pattern}$", "x-allowed": ALLOWED_WITH_MONTHS}
 
 
 def _fixed(duration: Duration) -> Duration:
@@ -87,5 +87,5 @@ def _whole_days(duration: Duration) -> Duration:
     return duration
 
 
-FixedDuration = Annotated[Duration, AfterValidator(_fixed)]
-Days = Annotated[Duration, AfterValidator(_whole_days)]
+FixedDuration = Annotated[Duration, AfterValidator(_fixed), Field(json_schema_extra={"x-allowed": ALLOWED})]
+Days = Annotated[Duration, AfterValidator(_whole_days), Field(json_schema_extra={"x-allowed": "whole days: 14d, 2w"})]

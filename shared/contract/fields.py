@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -23,41 +23,44 @@ def _plain_number(raw: object) -> float:
     return number + 0.0  # −0.0 would be another digest for the same number
 
 
+FINITE = BeforeValidator(_plain_number)
+
+
+def _text(pattern: str, allowed: str, longest: int | None = None) -> Any:
+    """Text of this form; `x-allowed` carries the words for people through the JSON Schema."""
+    return Field(strict=True, pattern=pattern, max_length=longest, json_schema_extra={"x-allowed": allowed})
+
+
+def _range(allowed: str) -> Any:
+    return Field(json_schema_extra={"x-allowed": allowed})
+
+
+_WORD = "[a-z][a-z0-9]*(_[a-z0-9]+)*"
+
 Name = Annotated[
-    str,
-    Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,63}$", description="lower-case letters, digits and _, at most 64"),
+    str, _text(r"^[a-z][a-z0-9_]{0,63}$", "lower-case letters, digits and _, beginning with a letter, at most 64")
 ]
 Party = Annotated[
-    str,
-    Field(
-        strict=True,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}$",
-        description="a person or team: letters, digits and _ . @ + -, at most 64",
-    ),
+    str, _text(r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}$", "a person or team: letters, digits and _ . @ + -, at most 64")
 ]
 Words = Annotated[
-    str,
-    Field(
-        strict=True,
-        min_length=1,
-        max_length=2000,
-        pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+$",
-        description="plain text of 1 to 2000 characters, no control characters",
-    ),
+    str, _text(r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{1,2000}$", "text of 1 to 2000 characters, no control characters")
 ]
-Unit = Annotated[str, Field(strict=True, pattern=r"^[^\x00-\x1f\x7f]{1,32}$", description="text of 1 to 32 characters")]
-Level = Annotated[str, Field(strict=True, pattern=r"^[^\x00]{0,256}$", description="text of at most 256 characters")]
-Switch = Annotated[bool, Field(strict=True)]
-Number = Annotated[float, BeforeValidator(_plain_number)]
-Share = Annotated[Number, Field(ge=0.0, le=1.0)]
-Alpha = Annotated[Number, Field(ge=1e-6, le=0.5, description="error bound, between 0.000001 and 0.5")]
+Unit = Annotated[str, _text(r"^[^\x00-\x1f\x7f]{1,32}$", "text of 1 to 32 characters")]
+Level = Annotated[str, _text(r"^[^\x00]{0,256}$", "text of at most 256 characters")]
 EntryPoint = Annotated[
     str,
-    Field(
-        strict=True,
-        max_length=200,
-        pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*(\.[a-z][a-z0-9]*(_[a-z0-9]+)*)*:[a-z][a-z0-9]*(_[a-z0-9]+)*$",
-        description="module:function of a module below the use case's own directory, e.g. pipeline:build",
+    _text(
+        rf"^{_WORD}(\.{_WORD})*:{_WORD}$",
+        "module:function of a module below the use case's own directory, e.g. pipeline:build",
+        longest=200,
     ),
 ]
+Currency = Annotated[str, _text(r"^[A-Z]{3}$", "an ISO 4217 code, e.g. USD")]
+Switch = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, FINITE]
+Positive = Annotated[float, Field(gt=0), FINITE, _range("a number above 0")]
+Share = Annotated[float, Field(ge=0, le=1), FINITE, _range("a number from 0 to 1")]
+HalfShare = Annotated[float, Field(ge=0, le=0.5), FINITE, _range("a number from 0 to 0.5")]
+Alpha = Annotated[float, Field(ge=1e-6, le=0.5), FINITE, _range("an error bound from 0.000001 to 0.5")]
 CLASSIFICATION = ("binary", "multiclass")

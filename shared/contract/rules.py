@@ -218,6 +218,13 @@ def money_has_its_digits(contract: Contract) -> Iterator[Fault]:
             yield Fault(path, f"{amount} has more digits than are counted", allowed)
 
 
+@rule("costs")
+def a_miss_never_pays(contract: Contract) -> Iterator[Fault]:
+    for side in ("under", "over"):
+        if contract.costs is not None and getattr(contract.costs, side) < 0:
+            yield Fault(("costs", side), "a cost per unit below 0 would pay for missing", "0 or more")
+
+
 @rule("task", "decisions", "without_model", "label")
 def without_a_model_something_is_decided(contract: Contract) -> Iterator[Fault]:
     path, fallback, decisions = ("without_model",), contract.without_model, contract.decisions

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -24,12 +25,15 @@ from shared.contract.amounts import MINOR_DIGITS, Amount, to_minor
 from shared.contract.durations import Days, Duration, FixedDuration
 from shared.contract.fields import (
     CLASSIFICATION,
+    FINITE,
     Alpha,
     EntryPoint,
+    HalfShare,
     Level,
     Name,
     Number,
     Party,
+    Positive,
     Share,
     Switch,
     Unit,
@@ -39,7 +43,33 @@ from shared.contract.rules import find_faults
 
 Task = Literal["binary", "multiclass", "regression"]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
-Range = Annotated[tuple[Number, Number], Field(description="[lowest, highest], lowest < highest")]
+Range = Annotated[tuple[Number, Number], Field(json_schema_extra={"x-allowed": "[lowest, highest], lowest < highest"})]
+
+
+def _always_or_names(raw: object) -> object:
+    """Checked before the two kinds are tried, so that a mistake is explained once."""
+    names = isinstance(raw, list | tuple) and raw and all(isinstance(name, str) for name in raw)
+    if raw != "always" and not names:
+        raise PydanticCustomError("observed_when", "must be always or a list of decisions")
+    return raw
+
+
+def _name_or_number(raw: object) -> object:
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal):
+        raise PydanticCustomError("without_model", "must be a decision or a number")
+    return raw
+
+
+ObservedWhen = Annotated[
+    Literal["always"] | tuple[str, ...],
+    BeforeValidator(_always_or_names),
+    Field(json_schema_extra={"x-allowed": "always, or a list of decisions"}),
+]
+Fallback = Annotated[
+    Annotated[str, Field(strict=True)] | Number,
+    BeforeValidator(_name_or_number),
+    Field(json_schema_extra={"x-allowed": "one of the decisions; for regression a number"}),
+]
 
 
 class Section(BaseModel):
@@ -65,8 +95,8 @@ class Label(Section):
         None, description="all outcomes; binary: exactly two, the last is the positive one"
     )
     range: Range | None = Field(None, description="regression: no estimate and no outcome is counted outside")
-    observed_when: Literal["always"] | Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
-        "always", description="always, or the decisions after which a label is seen at all"
+    observed_when: ObservedWhen = Field(
+        "always", description="always, or a list of the decisions after which a label is seen at all"
     )
     mature_after: FixedDuration = Field(
         description="a block is judged when this has passed or all its labels are there"
@@ -103,8 +133,8 @@ class Decision(BaseModel):
 class UnitCosts(Section):
     """Regression: the cost of each unit by which the estimate misses the outcome."""
 
-    under: Annotated[Amount, Field(ge=0)]
-    over: Annotated[Amount, Field(ge=0)]
+    under: Amount
+    over: Amount
 
 
 class Kpi(Section):
@@ -115,9 +145,7 @@ class Kpi(Section):
     )
     ceiling: Number | None = None
     floor: Number | None = None
-    clip: Annotated[Number, Field(gt=0)] | None = Field(
-        None, description="a paired difference per block is cut at ± this"
-    )
+    clip: Positive | None = Field(None, description="a paired difference per block is cut at ± this")
     range: Range | None = None
 
 
@@ -143,9 +171,9 @@ class Gates(Section):
 
     beats_without_model: Switch = True
     reviews_within_capacity: Switch = Field(True, description="mean demand over the held-out blocks ≤ capacity")
-    max_brier: Annotated[Number, Field(gt=0, le=2)] | None = None
-    min_auc: Annotated[Number, Field(ge=0.5, le=1)] | None = None
-    max_error: Annotated[Number, Field(gt=0)] | None = Field(None, description="regression: mean absolute error")
+    max_brier: Annotated[float, Field(gt=0, le=2), FINITE] | None = None
+    min_auc: Annotated[float, Field(ge=0.5, le=1), FINITE] | None = None
+    max_error: Positive | None = Field(None, description="regression: mean absolute error")
 
 
 class Retraining(Section):
@@ -191,7 +219,9 @@ class Contract(Section):
     event_time: Name = Field(description="the column that says when the decision is asked for")
     features: Annotated[dict[Name, Feature], Field(min_length=1, max_length=1000)]
     label: Label
-    currency: Annotated[str, Field(strict=True, pattern=r"^[A-Z]{3}$", description="ISO 4217 code, e.g. USD")]
+    currency: Annotated[
+        str, Field(strict=True, pattern=r"^[A-Z]{3}$", json_schema_extra={"x-allowed": "an ISO 4217 code, e.g. USD"})
+    ]
     minor_digits: Annotated[int, Field(strict=True, ge=0, le=6)] | None = Field(
         None, description="decimal digits that are counted, where the currency's own are too coarse or unknown"
     )
@@ -199,20 +229,20 @@ class Contract(Section):
         None, description="binary, multiclass: cost of each decision for each class; the first of equals is taken"
     )
     costs: UnitCosts | None = Field(None, description="regression: cost per unit of the label")
-    without_model: Annotated[str, Field(strict=True)] | Number = Field(
+    without_model: Fallback = Field(
         description="what is decided without a model: a decision, or for regression a constant estimate"
     )
-    kpis: Annotated[dict[Name, Kpi], AfterValidator(_by_name), Field(max_length=50)] = Field(default_factory=dict)
+    kpis: Annotated[dict[Name, Kpi], Field(max_length=50), AfterValidator(_by_name)] = Field(default_factory=dict)
     monitoring: Monitoring = Monitoring()
-    control_share: Annotated[Number, Field(ge=0, le=0.5)] = Field(
+    control_share: HalfShare = Field(
         0.0, description="share of cases decided without the model, so that its value is causal"
     )
-    audit_share: Annotated[Number, Field(ge=0, le=0.5)] = Field(0.0, description="share of cases labelled at random")
+    audit_share: HalfShare = Field(0.0, description="share of cases labelled at random")
     training: Training
     gates: Gates = Gates()
     retraining: Retraining = Retraining()
     rollback: Rollback = Rollback()
-    signed_by: Annotated[dict[Name, Party], AfterValidator(_by_name), Field(min_length=1, max_length=20)]
+    signed_by: Annotated[dict[Name, Party], Field(min_length=1, max_length=20), AfterValidator(_by_name)]
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
