@@ -7,8 +7,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import skops.io
-
 from shared.package.manifest import MODEL
 from shared.package.refusal import PackageRefused
 
@@ -32,6 +30,9 @@ MAX_MEMBERS = 200_000
 
 def check_types(model_file: Path) -> tuple[str, ...]:
     """Return the types beyond skops' own trust, all of them allowed; raises PackageRefused for any other."""
+    # skops brings all of scikit-learn: a service that only reads manifests and profiles must not wait for it.
+    import skops.io
+
     _check_archive(model_file)
     try:
         found = skops.io.get_untrusted_types(file=model_file)
@@ -45,6 +46,8 @@ def check_types(model_file: Path) -> tuple[str, ...]:
 
 def load_model(model_file: Path) -> Any:
     """Load the estimator after its types were checked against the fixed list."""
+    import skops.io
+
     trusted = check_types(model_file)
     try:
         return skops.io.load(model_file, trusted=list(trusted))
@@ -54,6 +57,8 @@ def load_model(model_file: Path) -> Any:
 
 def dump_model(model: Any, model_file: Path) -> None:
     """Write the estimator, and refuse it here if a reader would: better at training than at release."""
+    import skops.io
+
     skops.io.dump(model, model_file, compression=zipfile.ZIP_DEFLATED)
     check_types(model_file)
 

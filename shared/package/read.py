@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from shared.contract.policy import Demand
+from shared.contract.shadow_price import Demand
 from shared.package.allow_list import load_model
 from shared.package.canonical import parse_strict
 from shared.package.golden import Golden

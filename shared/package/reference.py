@@ -15,24 +15,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shared.contract.policy import DayScores, Demand
+from shared.contract.shadow_price import DayScores, Demand
 from shared.package.refusal import PackageRefused
 
 MAX_ROWS_PER_BLOCK = 5_000
 Kind = Literal["oof", "holdout"]
-SCHEMA = pa.schema(
-    [
-        ("kind", pa.string()),
-        ("block", pa.string()),
-        ("position", pa.int64()),
-        ("event_time", pa.timestamp("us", tz="UTC")),
-        ("scores", pa.list_(pa.float64())),
-        ("flagged", pa.bool_()),
-        ("label", pa.string()),
-        ("value", pa.float64()),
-        ("volume", pa.int64()),
-    ]
-)
+COLUMNS: dict[str, pa.DataType] = {
+    "kind": pa.string(),
+    "block": pa.string(),
+    "position": pa.int64(),
+    "event_time": pa.timestamp("us", tz="UTC"),
+    "scores": pa.list_(pa.float64()),
+    "flagged": pa.bool_(),
+    "label": pa.string(),
+    "value": pa.float64(),
+    "volume": pa.int64(),
+}
+SCHEMA = pa.schema(COLUMNS)
 
 
 @dataclass(frozen=True)
