@@ -12,7 +12,7 @@ from yaml.reader import ReaderError
 
 from shared.contract.problems import ContractError, Problem
 
-LARGEST_TEXT = 512 * 1024
+LARGEST_TEXT = 256 * 1024
 DEEPEST = 12
 LONGEST_NUMBER = 40
 

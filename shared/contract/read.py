@@ -10,12 +10,22 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.contract.document import Document, Path, load
+from shared.contract.faults import Fault, did_you_mean
 from shared.contract.json_schema import allowed, at, keys
 from shared.contract.problems import ContractError, Problem
-from shared.contract.rules import Fault, did_you_mean, find_faults
+from shared.contract.rules import find_faults
 from shared.contract.schema import Contract
 
 LONGEST_SHOWN = 60
+# What pydantic calls the kinds of value, and what the writer of a contract calls them.
+WORDS = {
+    "Input should": "must",
+    "a valid integer": "a whole number",
+    "a valid dictionary": "a section",
+    "a valid tuple": "a list",
+    "a valid string": "text",
+    "a valid boolean": "true or false",
+}
 
 
 def read_contract(text: str) -> Contract:

@@ -2,75 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from decimal import Decimal
-from difflib import get_close_matches
-from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 from shared.contract.amounts import MINOR_DIGITS, fits
+from shared.contract.faults import RULES, Fault, did_you_mean, ordered, repeated, rule, unknown
 from shared.contract.fields import CLASSIFICATION
 
 if TYPE_CHECKING:
     from shared.contract.schema import Contract
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One place where the contract contradicts itself. `on_key`: the name is wrong there, not its value."""
-
-    path: tuple[str | int, ...]
-    message: str
-    allowed: str = ""
-    on_key: bool = False
-
-
-Rule = Callable[["Contract"], Iterator[Fault]]
-_RULES: list[tuple[frozenset[str], Rule]] = []
-
-
-def rule(*needs: str) -> Callable[[Rule], Rule]:
-    """Register a rule that reads only these top-level fields, so it can run while others are still broken."""
-
-    def register(function: Rule) -> Rule:
-        _RULES.append((frozenset(needs), function))
-        return function
-
-    return register
-
-
 def find_faults(contract: Contract, readable: Collection[str] | None = None) -> list[Fault]:
     """Every fault that can be found in the readable fields (all of them by default)."""
-    return [fault for needs, check in _RULES if readable is None or needs <= set(readable) for fault in check(contract)]
-
-
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """A hint for a word that is close to an allowed one.
-
-    >>> did_you_mean("revew", ["none", "review"])
-    ', did you mean review?'
-    """
-    near = get_close_matches(word, list(known), n=1)
-    return f", did you mean {near[0]}?" if near else ""
-
-
-def _unknown(path: tuple[str | int, ...], word: str, known: Collection[str], what: str, on_key: bool = False) -> Fault:
-    return Fault(path, f"{word!r} is not {what}{did_you_mean(word, known)}", "one of " + ", ".join(known), on_key)
-
-
-def _repeated(path: tuple[str | int, ...], words: Collection[str]) -> Iterator[Fault]:
-    seen: set[str] = set()
-    for place, word in enumerate(words):
-        if word in seen:
-            yield Fault((*path, place), f"{word!r} stands here twice", "each name once")
-        seen.add(word)
-
-
-def _ordered(path: tuple[str | int, ...], bounds: tuple[float, float] | None) -> Iterator[Fault]:
-    if bounds is not None and bounds[0] >= bounds[1]:
-        yield Fault(path, f"{bounds[0]:g} is not below {bounds[1]:g}", "[lowest, highest], lowest < highest")
+    return [fault for needs, check in RULES if readable is None or needs <= set(readable) for fault in check(contract)]
 
 
 @rule("timezone")
@@ -88,12 +35,12 @@ def timezone_exists(contract: Contract) -> Iterator[Fault]:
 def features_are_sound(contract: Contract) -> Iterator[Fault]:
     for name, feature in contract.features.items():
         path = ("features", name)
-        yield from _ordered((*path, "range"), feature.range)
+        yield from ordered((*path, "range"), feature.range)
         if feature.type == "category" and feature.range is not None:
             yield Fault((*path, "range"), "a category has no range", "levels, unit")
         if feature.type == "number" and feature.levels is not None:
             yield Fault((*path, "levels"), "a number has no levels", "range, unit")
-        yield from _repeated((*path, "levels"), feature.levels or ())
+        yield from repeated((*path, "levels"), feature.levels or ())
     if contract.event_time in contract.features:
         yield Fault(("features", contract.event_time), "the event time is not an input", "another column name", True)
 
@@ -138,8 +85,8 @@ def label_fits_the_task(contract: Contract) -> Iterator[Fault]:
 @rule("label")
 def label_is_sound(contract: Contract) -> Iterator[Fault]:
     label = contract.label
-    yield from _ordered(("label", "range"), label.range)
-    yield from _repeated(("label", "classes"), label.classes or ())
+    yield from ordered(("label", "range"), label.range)
+    yield from repeated(("label", "classes"), label.classes or ())
     if label.mature_after.delta > label.give_up_after.delta:
         message = f"{label.give_up_after} is shorter than mature_after, {label.mature_after}"
         yield Fault(("label", "give_up_after"), message, f"{label.mature_after} or longer")
@@ -173,7 +120,7 @@ def every_class_has_its_cost(contract: Contract) -> Iterator[Fault]:
     for name, decision in contract.decisions.items():
         for key in decision.costs:
             if key not in classes:
-                yield _unknown(
+                yield unknown(
                     ("decisions", name, key), key, (*classes, "capacity"), "a class of the label", on_key=True
                 )
         missing = [known for known in classes if known not in decision.costs]
@@ -190,10 +137,10 @@ def labels_are_observed_after_decisions(contract: Contract) -> Iterator[Fault]:
     observed = contract.label.observed_when
     if contract.decisions is None or isinstance(observed, str):
         return
-    yield from _repeated(("label", "observed_when"), observed)
+    yield from repeated(("label", "observed_when"), observed)
     for place, name in enumerate(observed):
         if name not in contract.decisions:
-            yield _unknown(("label", "observed_when", place), name, ("always", *contract.decisions), "a decision")
+            yield unknown(("label", "observed_when", place), name, ("always", *contract.decisions), "a decision")
 
 
 @rule("currency", "minor_digits", "decisions", "costs")
@@ -237,7 +184,7 @@ def without_a_model_something_is_decided(contract: Contract) -> Iterator[Fault]:
                 f"a number from {low:g} to {high:g}",
             )
     elif decisions is not None and str(fallback) not in decisions:
-        yield _unknown(path, str(fallback), decisions, "a decision")
+        yield unknown(path, str(fallback), decisions, "a decision")
     elif decisions is not None and decisions[str(fallback)].capacity is not None:
         uncapped = [name for name, one in decisions.items() if one.capacity is None]
         yield Fault(
@@ -249,7 +196,7 @@ def without_a_model_something_is_decided(contract: Contract) -> Iterator[Fault]:
 def every_kpi_has_a_limit(contract: Contract) -> Iterator[Fault]:
     for name, kpi in contract.kpis.items():
         path = ("kpis", name)
-        yield from _ordered((*path, "range"), kpi.range)
+        yield from ordered((*path, "range"), kpi.range)
         if kpi.ceiling is None and kpi.floor is None:
             yield Fault(path, "neither ceiling nor floor is given", "ceiling, floor")
         if kpi.ceiling is not None and kpi.floor is not None and kpi.floor > kpi.ceiling:
@@ -272,16 +219,16 @@ def every_kpi_has_a_limit(contract: Contract) -> Iterator[Fault]:
 
 @rule("kpis", "rollback")
 def a_rollback_names_a_kpi(contract: Contract) -> Iterator[Fault]:
-    yield from _repeated(("rollback", "on"), contract.rollback.on)
+    yield from repeated(("rollback", "on"), contract.rollback.on)
     for place, name in enumerate(contract.rollback.on):
         if name not in contract.kpis:
-            yield _unknown(("rollback", "on", place), name, contract.kpis, "one of the kpis")
+            yield unknown(("rollback", "on", place), name, contract.kpis, "one of the kpis")
 
 
 @rule("retraining")
 def a_schedule_has_a_period(contract: Contract) -> Iterator[Fault]:
     retraining = contract.retraining
-    yield from _repeated(("retraining", "on"), retraining.on)
+    yield from repeated(("retraining", "on"), retraining.on)
     if "schedule" in retraining.on and retraining.every is None:
         yield Fault(("retraining",), "`every` is missing: a schedule has a period", "every: 1 month")
     if "schedule" not in retraining.on and retraining.every is not None:
@@ -291,12 +238,10 @@ def a_schedule_has_a_period(contract: Contract) -> Iterator[Fault]:
 @rule("task", "gates")
 def gates_fit_the_task(contract: Contract) -> Iterator[Fault]:
     regression = contract.task == "regression"
-    misplaced = ("max_brier", "min_auc", "reviews_within_capacity") if regression else ("max_error",)
-    given = partial(getattr, contract.gates)
-    for name in misplaced:
-        if name in contract.gates.model_fields_set and given(name):
-            kinds = "beats_without_model, max_error" if regression else "beats_without_model, max_brier, min_auc"
-            yield Fault(("gates", name), f"a {contract.task} use case has no such gate", kinds, True)
+    for name in ("max_brier", "min_auc") if regression else ("max_error",):
+        if getattr(contract.gates, name) is not None:
+            known = "beats_without_model, " + ("max_error" if regression else "max_brier, min_auc")
+            yield Fault(("gates", name), f"a {contract.task} use case has no such gate", known, True)
 
 
 @rule("signed_by", "owner")
