@@ -2,9 +2,21 @@
 
 import uuid
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 NAMESPACE = uuid.UUID("6f1c1b52-5a5c-5d0e-9d3b-8f0f6b0f5a11")
 ATTRIBUTES = ("id", "source", "time", "correlation_id", "causation_id")
@@ -12,12 +24,22 @@ MAX_ROWS = 500
 SAFE_INTEGER = 2**53 - 1
 
 
-def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+def _instant(value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> datetime:
+    # Parsed here, because pydantic takes digits for seconds since 1970, or for milliseconds when there are many.
+    if isinstance(value, str) and info.mode == "json":
+        try:
+            value = datetime.fromisoformat(value if value[4:5] == "-" else "")
+        except ValueError:
+            raise ValueError("must be a time such as 2013-03-01T05:00:00Z") from None
+    moment: datetime = check(value)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie between the years 1 and 9999") from None
 
 
 def _bounded(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """No NUL, no over-long text anywhere in a free-form document."""
+    """No NUL, no over-long text, no number beyond double precision anywhere in a free-form document."""
     pending: list[tuple[JsonValue, int]] = [(value, 0)]
     while pending:
         item, depth = pending.pop()
@@ -26,6 +48,10 @@ def _bounded(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         match item:
             case str() if "\0" in item or len(item) > 65_536:
                 raise ValueError("text with NUL or longer than 65,536 characters")
+            case float() if not isfinite(item):
+                raise ValueError("a number that is not finite")
+            case int() if abs(item) > SAFE_INTEGER:
+                raise ValueError(f"an integer beyond ±{SAFE_INTEGER}")
             case dict():
                 pending += [(part, depth + 1) for pair in item.items() for part in pair]
             case list():
@@ -44,7 +70,7 @@ RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:\-]{1,128}$
 PredictionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:\-]{1,128}/[0-9]{1,9}$")]
 Count = Annotated[int, Field(ge=0, le=SAFE_INTEGER)]
 Minor = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
-Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+Instant = Annotated[AwareDatetime, WrapValidator(_instant)]
 Document = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
 Numbers = Annotated[dict[Short, float], Field(max_length=256)]
 

@@ -64,7 +64,7 @@ def from_record(cls: type[E], value: bytes | None, headers: Headers) -> E:
         event = cls.model_validate_json(_joined(value, document))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "body"
+        where = ".".join(str(_HEADER.get(str(part), part)) for part in first["loc"]) or "body"
         raise MalformedEventError(where, first["msg"][:500]) from error
     return event
 
@@ -77,7 +77,7 @@ def unknown_fields(event: Event) -> int:
     return count
 
 
-def _attributes(cls: type[Event], headers: Headers) -> dict[str, str]:
+def _attributes(cls: type[Event], headers: Headers) -> dict[str, str | None]:
     given: dict[str, str] = {}
     for name, raw in headers:
         lowered = name.lower()
@@ -85,6 +85,8 @@ def _attributes(cls: type[Event], headers: Headers) -> dict[str, str]:
             continue
         if raw is None:
             raise MalformedEventError(lowered, "header is null")
+        if lowered in given:
+            raise MalformedEventError(lowered, "header is given twice")
         try:
             given[lowered] = raw.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -95,10 +97,13 @@ def _attributes(cls: type[Event], headers: Headers) -> dict[str, str]:
         raise MalformedEventError("ce_type", f"must be {cls.topic}, got {given.get('ce_type')!r}")
     if given.get("content-type", CONTENT_TYPE).partition(";")[0].strip().lower() != CONTENT_TYPE:
         raise MalformedEventError("content-type", f"must be {CONTENT_TYPE}")
-    document = {name: given[header] for name, header in _HEADER.items() if header in given}
+    for header in ("ce_id", "ce_source", "ce_time"):
+        if header not in given:
+            raise MalformedEventError(header, "header is missing")
     # A foreign publisher need not know our extensions: the event then starts a story of its own.
-    document.setdefault("correlation_id", document.get("id", ""))
-    return document
+    given.setdefault(_HEADER["correlation_id"], given["ce_id"])
+    # Every attribute is named, absent ones too, so that none can come from the body.
+    return {name: given.get(header) for name, header in _HEADER.items()}
 
 
 def _joined(body: bytes, attributes: bytes) -> bytes:

@@ -3,10 +3,11 @@
 from typing import Any
 
 from shared.events import Record
+from shared.events.topics import DEAD_SUFFIX as SUFFIX
 from shared.spine import metrics
 from shared.spine.publisher import Publisher
 
-SUFFIX = ".dead"
+__all__ = ["SUFFIX", "DeadLetters", "dead_letter"]
 
 
 class DeadLetters:

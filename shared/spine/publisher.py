@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.events import Record
+from shared.events.topics import DEAD_MESSAGE_BYTES
 from shared.spine.errors import TransientError
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,11 @@ class Publisher:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    **self._options, acks="all", enable_idempotence=True, linger_ms=0, max_request_size=2 * 1024 * 1024
+                    **self._options,
+                    acks="all",
+                    enable_idempotence=True,
+                    linger_ms=0,
+                    max_request_size=DEAD_MESSAGE_BYTES,
                 )
                 try:
                     async with asyncio.timeout(self._deadline):

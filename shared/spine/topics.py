@@ -5,45 +5,39 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from shared.events import CATALOGUE, Event
-from shared.spine.dead_letters import SUFFIX
+from shared.events import CATALOGUE
+from shared.events.topics import DATA_PARTITIONS, TopicShape, every_shape
 from shared.spine.errors import TransientError
 
 _EXISTS = 36
-_DAY_MS = 24 * 3600 * 1000
 
 
-def topic_of(event: type[Event], replication: int = 1, data_partitions: int = 3) -> NewTopic:
-    """Lifecycle topics: one partition, kept for ever. Data topics: several partitions, a week."""
-    lifecycle = event.kind == "lifecycle"
-    return NewTopic(
-        event.topic,
-        num_partitions=1 if lifecycle else data_partitions,
-        replication_factor=replication,
-        topic_configs=_configs(forever=lifecycle),
-    )
-
-
-def all_topics(replication: int = 1, data_partitions: int = 3) -> list[NewTopic]:
+def all_topics(replication: int = 1, data_partitions: int = DATA_PARTITIONS) -> list[NewTopic]:
     """Every topic of the catalogue, and `<topic>.dead` beside each."""
-    topics = [topic_of(event, replication, data_partitions) for event in CATALOGUE.values()]
-    dead = [
-        NewTopic(name + SUFFIX, num_partitions=1, replication_factor=replication, topic_configs=_configs(forever=True))
-        for name in CATALOGUE
+    return [
+        NewTopic(
+            shape.name,
+            num_partitions=shape.partitions,
+            replication_factor=replication,
+            topic_configs=configuration(shape),
+        )
+        for shape in every_shape(CATALOGUE.values(), data_partitions)
     ]
-    return topics + dead
 
 
-def _configs(*, forever: bool) -> dict[str, str]:
-    # Event time lives in ce_time: a replayed 2013 as Kafka timestamp would be deleted by retention within minutes.
+def configuration(shape: TopicShape) -> dict[str, str]:
+    """What the broker has to know about a topic."""
     return {
+        # Event time lives in ce_time: a replayed 2013 as Kafka timestamp would be deleted by retention within minutes.
         "message.timestamp.type": "LogAppendTime",
         "cleanup.policy": "delete",
-        "retention.ms": "-1" if forever else str(7 * _DAY_MS),
-        "retention.bytes": "-1" if forever else str(4 * 1024**3),
+        "retention.ms": str(shape.retention_ms),
+        "retention.bytes": str(shape.retention_bytes),
         "segment.bytes": str(64 * 1024**2),
-        # Dead letters carry the original plus the reason; the largest event must still fit.
-        "max.message.bytes": str(2 * 1024 * 1024),
+        "max.message.bytes": str(shape.max_message_bytes),
+        # A stranger may compress: the broker undoes it, so that no record is larger than it looks and none needs a
+        # library that this process lacks (either would block its partition for ever).
+        "compression.type": "uncompressed",
     }
 
 
