@@ -49,17 +49,16 @@ def _spawn(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> "s
 
 def end(process: "subprocess.Popen[bytes]", deadline_seconds: float) -> None:
     """Ask a child to end, then make it end, and with it whatever it has started in its session."""
+    if process.returncode is not None:
+        return
     process.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(deadline_seconds)
-    except subprocess.TimeoutExpired:
-        kill_group(process)
-    finally:
-        kill_group(process)
+    kill_group(process)
 
 
 def kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a child and every process of its session's group that is left; nothing happens when none is."""
+    """Kill a child and what it has started; call it only when the child still runs or has ended this very moment."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -4,7 +4,7 @@ import base64
 import os
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from threading import Event, RLock
@@ -27,10 +27,20 @@ _POLL_SECONDS = 0.05
 class EmbeddedKafka:
     """One broker on one directory; data and port are kept between runs. Methods may be called from any thread."""
 
-    def __init__(self, directory: Path, port: int | None = None, *, cache: Path | None = None) -> None:
+    name = "kafka"
+
+    def __init__(
+        self,
+        directory: Path,
+        port: int | None = None,
+        *,
+        cache: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._directory = directory.absolute()
         self._wanted_port = port
         self._cache = cache or CommandSettings().cache
+        self._environment = inherited_environment() if environment is None else environment
         self._properties = self._directory / "server.properties"
         self._data = self._directory / "data"
         self._meta = self._data / "meta.properties"
@@ -96,7 +106,7 @@ class EmbeddedKafka:
         """End the broker as a power cut would."""
         self.cancel_start()
         with self._starting:
-            if self._process is not None:
+            if self.pid is not None and self._process is not None:
                 kill_group(self._process)
             self._claim.release()
 
@@ -159,7 +169,7 @@ class EmbeddedKafka:
         return f"{what} {self._log} ends with:\n{last_lines(self._log)}"
 
     def _spawn(self, command: list[str]) -> "subprocess.Popen[bytes]":
-        return spawn(command, environment=inherited_environment(), log=self._log)
+        return spawn(command, environment=self._environment, log=self._log)
 
 
 def _java_command(directory: Path, jars: list[Path]) -> list[str]:

@@ -12,8 +12,15 @@ class OwnedDirectory:
         self._path = directory / lock_name
         self._descriptor: int | None = None
 
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the directory."""
+        return self._descriptor is not None
+
     def claim(self) -> bool:
-        """Take the directory; False when somebody else has it."""
+        """Take the directory; False when somebody else has it, True when this object has it already."""
+        if self.held:
+            return True
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
