@@ -114,7 +114,7 @@ class Event(BaseModel):
         return cls(id=name, source=source, time=time, correlation_id=name, **fields)
 
     @classmethod
-    def follow(cls, cause: "Event", subject: str, *, source: str, time: datetime, **fields: Any) -> Self:
+    def follow(cls, cause: "Event", subject: str, /, *, source: str, time: datetime, **fields: Any) -> Self:
         """An event that `cause` led to; the same cause and subject always give the same id."""
         cls._known(fields)
         return cls(
