@@ -1,0 +1,1 @@
+"""The registry: what exists, what is released, who signed it and why; the only service that releases."""

@@ -1,0 +1,166 @@
+"""What the registry's API says and hears, as documents."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.registry.ledger import Link
+from services.registry.tables import ActivationRow, PackageRow, RejectionRow, ReleaseRow, UseCaseRow
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+$")]
+Who = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class Asked(BaseModel):
+    """A request's body: closed, so that a misspelt key is an error and not ignored."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ReleaseAsked(Asked):
+    """Release this package now; the reason stands in the ledger."""
+
+    package: Digest
+    reason: Words
+    released_by: Who | None = None
+
+
+class RollbackAsked(Asked):
+    """Go back now, to the last good package unless another is named."""
+
+    reason: Words
+    to: Digest | None = None
+    released_by: Who | None = None
+
+
+class Released(BaseModel):
+    """A release."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    use_case: str
+    sequence: int
+    package_digest: str
+    behaviour_digest: str
+    contract_digest: str
+    cause: str
+    reason: str
+    released_by: str
+    released_at: datetime
+    rollback_target: str | None
+    forced: bool
+    policy: dict[str, Any]
+
+
+class Activation(BaseModel):
+    """What one serving worker said last."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    replica: int
+    worker: str
+    sequence: int
+    package_digest: str
+    status: str
+    check: str | None
+    detail: str | None
+    milliseconds: float
+    reported_at: datetime
+
+
+class UseCase(BaseModel):
+    """A use case, the contract in force, and what is served."""
+
+    use_case: str
+    revision: int
+    contract_digest: str
+    signed_by: str
+    applied_by: str
+    applied_at: datetime
+    release: Released | None
+    activations: list[Activation]
+    contract: dict[str, Any] | None = None
+
+
+class Rejection(BaseModel):
+    """Why a package was turned down."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    gate: str
+    measured: float | None
+    limit: float | None = Field(validation_alias="bound")
+    explanation: str
+    rejected_at: datetime
+
+
+class PackageSummary(BaseModel):
+    """A package that the registry has verified."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    digest: str
+    use_case: str
+    behaviour_digest: str
+    contract_digest: str
+    train_until: datetime
+    evaluation: dict[str, float]
+    status: str
+    verified: bool
+    known_since: datetime
+
+
+class LedgerEntry(BaseModel):
+    """A line of the ledger; `hash` covers it and everything before it."""
+
+    position: int
+    kind: str
+    at: datetime
+    text: str
+    event_id: str
+    behaviour_digest: str | None
+    contract_digest: str | None
+    package_digest: str | None
+    cause: str | None
+    sequence: int | None
+    previous: str
+    hash: str
+
+
+def use_case(
+    row: UseCaseRow,
+    release: ReleaseRow | None,
+    activations: list[ActivationRow],
+    contract: dict[str, Any] | None = None,
+) -> UseCase:
+    """Put the rows of one use case together."""
+    return UseCase(
+        use_case=row.use_case,
+        revision=row.revision,
+        contract_digest=row.contract_digest,
+        signed_by=row.signed_by,
+        applied_by=row.applied_by,
+        applied_at=row.applied_at,
+        release=Released.model_validate(release) if release else None,
+        activations=[Activation.model_validate(each) for each in activations if each.use_case == row.use_case],
+        contract=contract,
+    )
+
+
+def entry(link: Link) -> LedgerEntry:
+    """One line."""
+    names = set(LedgerEntry.model_fields) - {"position", "previous", "hash"}
+    said = {name: getattr(link.entry, name) for name in names}
+    return LedgerEntry(position=link.position, previous=link.previous, hash=link.hash, **said)
+
+
+def package(row: PackageRow) -> PackageSummary:
+    """One package."""
+    return PackageSummary.model_validate(row)
+
+
+def rejection(row: RejectionRow) -> Rejection:
+    """One rejection."""
+    return Rejection.model_validate(row)
