@@ -1,9 +1,10 @@
 """Events to Kafka records and back: CloudEvents 1.0, binary mode (attributes in `ce_` headers, JSON body)."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
@@ -12,7 +13,7 @@ from shared.events.base import ATTRIBUTES, Event
 
 MAX_BYTES = 1024 * 1024
 CONTENT_TYPE = "application/json"
-_HEADER = {name: "ce_" + name.replace("_", "") for name in ATTRIBUTES}
+HEADER_OF = {name: "ce_" + name.replace("_", "") for name in ATTRIBUTES}
 E = TypeVar("E", bound=Event)
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -40,13 +41,20 @@ def to_record(event: Event) -> Record:
     body = event.model_dump_json(exclude=set(ATTRIBUTES)).encode()
     if len(body) > MAX_BYTES - 4096:
         raise MalformedEventError("body", f"{len(body)} bytes, the limit is {MAX_BYTES - 4096}")
-    headers = [("ce_specversion", b"1.0"), ("ce_type", event.topic.encode()), ("content-type", CONTENT_TYPE.encode())]
-    for name, header in _HEADER.items():
-        value = getattr(event, name)
-        if value is not None:
-            text = value.isoformat().replace("+00:00", "Z") if name == "time" else str(value)
-            headers.append((header, text.encode()))
-    return Record(event.topic, event.key.encode(), body, tuple(headers))
+    said = headers_of(type(event), {name: getattr(event, name) for name in ATTRIBUTES})
+    return Record(event.topic, event.key.encode(), body, tuple((name, text.encode()) for name, text in said.items()))
+
+
+def headers_of(cls: type[Event], attributes: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of an event with these attributes; absent ones have none."""
+    said = {"ce_specversion": "1.0", "ce_type": cls.topic, "content-type": CONTENT_TYPE}
+    for name, header in HEADER_OF.items():
+        value = attributes.get(name)
+        if isinstance(value, datetime):
+            said[header] = value.isoformat().replace("+00:00", "Z")
+        elif value is not None:
+            said[header] = str(value)
+    return said
 
 
 def from_record(cls: type[E], value: bytes | None, headers: Headers) -> E:
@@ -64,7 +72,7 @@ def from_record(cls: type[E], value: bytes | None, headers: Headers) -> E:
         event = cls.model_validate_json(_joined(value, document))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(_HEADER.get(str(part), part)) for part in first["loc"]) or "body"
+        where = ".".join(str(HEADER_OF.get(str(part), part)) for part in first["loc"]) or "body"
         raise MalformedEventError(where, first["msg"][:500]) from error
     return event
 
@@ -101,9 +109,9 @@ def _attributes(cls: type[Event], headers: Headers) -> dict[str, str | None]:
         if header not in given:
             raise MalformedEventError(header, "header is missing")
     # A foreign publisher need not know our extensions: the event then starts a story of its own.
-    given.setdefault(_HEADER["correlation_id"], given["ce_id"])
+    given.setdefault(HEADER_OF["correlation_id"], given["ce_id"])
     # Every attribute is named, absent ones too, so that none can come from the body.
-    return {name: given.get(header) for name, header in _HEADER.items()}
+    return {name: given.get(header) for name, header in HEADER_OF.items()}
 
 
 def _joined(body: bytes, attributes: bytes) -> bytes:
