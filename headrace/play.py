@@ -78,11 +78,12 @@ class Player:
         days = self.scenario.days
         for number, day in enumerate(days, start=1):
             for hour in self.scenario.hours(day):
-                await self._hour(hour)
+                await self.hour(hour)
             await self.replay.advance(self.scenario.midnight(day + timedelta(days=1)))
             await on_day(Progress(day, number, len(days), self.client.answered, dict(self.client.decisions)))
 
-    async def _hour(self, hour: Hour) -> None:
+    async def hour(self, hour: Hour) -> None:
+        """One event hour: decide what pushes back, then report what has become known."""
         if hour.records:
             predictions = await self.client.predict(hour.name, hour.records)
             answered = {row: p["prediction_id"] for row, p in zip(hour.rows, predictions, strict=False)}

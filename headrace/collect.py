@@ -1,0 +1,71 @@
+"""Collects what a replay left behind: topics, ledger, tables and the client's own count."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from headrace.demo_report import Findings
+from headrace.scenario import Scenario
+from headrace.serving_client import ServingClient
+from shared.contract import Policy
+from shared.events import KpiReported, MalformedEventError, ModelReleased, PredictionServed, from_record
+from shared.feedback.joined import joined
+from shared.spine.dead_letters import SUFFIX
+
+
+async def read_topic(options: dict[str, Any], topic: str) -> list[Any]:
+    """Every record of a topic, from the start to its present end."""
+    consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        records: list[Any] = []
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for part in (await consumer.getmany(timeout_ms=500)).values():
+                records += part
+        return records
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
+    await consumer._client._wait_on_metadata(topic)
+    return sorted(consumer.partitions_for_topic(topic) or {0})
+
+
+async def collect(
+    scenario: Scenario, client: ServingClient, options: dict[str, Any], urls: dict[str, str], feedback: Path, seed: int
+) -> Findings:
+    """Everything that the report is made of."""
+    use_case = scenario.contract.use_case
+    reports = [from_record(KpiReported, r.value, r.headers) for r in await read_topic(options, KpiReported.topic)]
+    releases = [from_record(ModelReleased, r.value, r.headers) for r in await read_topic(options, ModelReleased.topic)]
+    async with httpx.AsyncClient(timeout=30.0) as http:
+        ledger = (await http.get(f"{urls['registry']}/v1/use_cases/{use_case}/ledger")).json()
+        serving = (await http.get(f"{urls['serving']}/v1/status")).json()
+    dead = [_rows(record) for record in await read_topic(options, PredictionServed.topic + SUFFIX)]
+    return Findings(
+        contract=scenario.contract,
+        policy=Policy.model_validate(releases[-1].policy),
+        rows=joined(feedback, use_case, scenario.end),
+        reports=reports,
+        ledger=ledger["entries"] if isinstance(ledger, dict) else ledger,
+        answered=client.answered,
+        failed=client.failed,
+        tries_again=client.tries_again,
+        dead=sum(dead),
+        dropped=int(serving["detail"].get("dropped", 0)),
+        now=scenario.end,
+        seed=seed,
+    )
+
+
+def _rows(record: Any) -> int:
+    try:
+        return max(len(from_record(PredictionServed, record.value, record.headers).decisions), 1)
+    except MalformedEventError:
+        return 1

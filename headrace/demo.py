@@ -1,0 +1,154 @@
+"""The demo: starts everything, plays months of real data through it, and shows what came of it."""
+
+import asyncio
+import json
+import resource
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from headrace import pictures
+from headrace.collect import collect
+from headrace.demo_report import build_report
+from headrace.play import Player
+from headrace.play import Progress as Day
+from headrace.replay import Replay
+from headrace.run_info import RunInfo
+from headrace.scenario import Scenario, load_scenario
+from headrace.serving_client import ServingClient
+from headrace.supervisor import Supervisor
+from shared.spine.clock import monotonic
+
+console = Console()
+
+
+def run(name: str, months: str, seed: int, report: Path | None, keep: bool, home: Path) -> int:
+    """Play a demo on an embedded system of its own under `<home>/demo`; returns the exit code."""
+    scenario = load_scenario(name, months)
+    place = (home / "demo").absolute()
+    shutil.rmtree(place, ignore_errors=True)
+    begun, spent = monotonic(), _cpu_seconds()
+    supervisor = Supervisor(place, clock="replay", seed=seed)
+    try:
+        with _bar() as bar:
+            task = bar.add_task("Starting", total=None)
+            running = supervisor.start(lambda text, share: bar.update(task, description=text, completed=share))
+        outcome = asyncio.run(play(scenario, running, seed))
+        if keep:
+            _say_where(running)
+            supervisor.wait()
+    finally:
+        supervisor.stop()
+    outcome |= {"total_seconds": monotonic() - begun, "cpu_seconds": _cpu_seconds() - spent}
+    _finish(outcome, place, report)
+    return 0 if _holds(outcome) else 1
+
+
+async def play(scenario: Scenario, running: RunInfo, seed: int) -> dict[str, Any]:
+    """Play a scenario on a running system; returns the report."""
+    urls = {name: service.url for name, service in running.services.items()}
+    options = {"bootstrap_servers": running.kafka}
+    begun = monotonic()
+    async with Replay(options, urls) as replay, ServingClient(urls["serving"], scenario.contract.use_case) as client:
+        player = Player(scenario, replay, client, urls["registry"])
+        with _bar() as bar:
+            task = bar.add_task("Applying the contract", total=len(scenario.days))
+            await player.begin()
+            bar.update(task, description="Training the first model on the history")
+            await player.train(seed)
+
+            async def show(day: Day) -> None:
+                mix = ", ".join(f"{count:,} {name}" for name, count in sorted(day.decisions.items()))
+                bar.update(
+                    task, completed=day.number, description=f"{day.day:%d %b}: {day.predictions:,} decisions ({mix})"
+                )
+
+            await player.live(show)
+        seconds = monotonic() - begun
+        found = await collect(scenario, client, options, urls, Path(running.home) / "feedback", seed)
+    return build_report(found) | {"replay_seconds": seconds}
+
+
+def _holds(report: dict[str, Any]) -> bool:
+    value, desk = report["value"], report["reviews"]
+    within = desk["capacity"] is None or desk["max_per_day"] <= desk["capacity"]
+    return bool(
+        report["accounting_closes"] and not report["failed_requests"] and value["blocks"] == value["table"] and within
+    )
+
+
+def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
+    files = pictures.draw(report, place / "pictures")
+    text = json.dumps(report, indent=2, default=str) + "\n"
+    (place / "report.json").write_text(text, encoding="utf-8")
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    console.print(month_table(report))
+    unit = 10 ** report["minor_digits"]
+    parts = report["accounting"]
+    sum_text = " + ".join(f"{count:,} {name}" for name, count in parts.items() if name != "answered")
+    sign = "=" if report["accounting_closes"] else "≠"
+    value, desk = report["value"], report["reviews"]
+    console.print(f"Answered {parts['answered']:,} {sign} {sum_text}; {report['failed_requests']} failed requests")
+    console.print(
+        f"Saved against deciding without a model: [bold green]{value['table'] / unit:,.2f} {report['currency']}[/] "
+        f"(blocks {value['blocks'] / unit:,.2f}, tables {value['table'] / unit:,.2f})"
+    )
+    console.print(f"Review desk: {desk['min_per_day']} to {desk['max_per_day']} a day, capacity {desk['capacity']}")
+    console.print(f"Ledger digest {report['ledger_digest']}")
+    console.print(
+        f"Replay {report['replay_seconds']:.0f} s, all in all {report['total_seconds']:.0f} s, "
+        f"{report['cpu_seconds']:.0f} CPU seconds over all processes"
+    )
+    console.print(f"Pictures: {', '.join(str(picture) for picture in files)}", soft_wrap=True)
+
+
+def month_table(report: dict[str, Any]) -> Table:
+    """The result by month."""
+    unit = 10 ** report["minor_digits"]
+    table = Table(title=f"{report['use_case']} by month (labelled cases; cost in {report['currency']} per case)")
+    for column in ("month", "volume", "late", "AUC", "Brier", "with model", "without", "reviews a day", "max"):
+        table.add_column(column, justify="left" if column == "month" else "right")
+    for line in report["months"]:
+        cases = max(line["labelled"], 1)
+        table.add_row(
+            line["month"],
+            f"{line['volume']:,}",
+            f"{line['late_share']:.1%}" if line["late_share"] is not None else "–",
+            f"{line['auc']:.3f}" if line["auc"] is not None else "–",
+            f"{line['brier']:.4f}" if line["brier"] is not None else "–",
+            f"{line['cost_minor'] / unit / cases:.3f}",
+            f"{line['cost_without_model_minor'] / unit / cases:.3f}",
+            f"{line['reviews_mean']:.0f}",
+            f"{line['reviews_max']}",
+        )
+    return table
+
+
+def _bar() -> Progress:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console)
+
+
+def _say_where(running: RunInfo) -> None:
+    console.print(f"Everything keeps running (Ctrl-C ends it). Kafka: {running.kafka}")
+    for name, service in running.services.items():
+        console.print(f"  {name:9} {service.url}")
+    console.print(f"Look around: HEADRACE_HOME={running.home} .venv/bin/headrace status")
+
+
+def _cpu_seconds() -> float:
+    """CPU of this process and of all that ended below it."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)

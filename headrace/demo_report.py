@@ -1,0 +1,145 @@
+"""What a replay has shown, counted from three sides: the client's answers, the monitor's blocks, the tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from headrace.ledger_digest import latest_by_block, ledger_digest
+from shared.contract import Contract, Policy
+from shared.events import KpiReported
+from shared.feedback.accounting import account
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was collected when the replay had ended."""
+
+    contract: Contract
+    policy: Policy
+    rows: pl.DataFrame
+    reports: Sequence[KpiReported]
+    ledger: Sequence[Mapping[str, Any]]
+    answered: int
+    failed: Sequence[str]
+    tries_again: int
+    dead: int
+    dropped: int
+    now: Any
+    seed: int
+
+
+def build_report(found: Findings) -> dict[str, Any]:
+    """Everything as plain JSON types; money in minor units."""
+    priced = with_money(found.rows, found.policy)
+    blocks = latest_by_block(found.reports).values()
+    counts = account(found.rows, found.contract, found.now)
+    accounting = {
+        "answered": found.answered,
+        "joined": counts.joined,
+        "awaiting": counts.awaiting,
+        "given_up": counts.given_up,
+        "dead": found.dead,
+        "dropped": found.dropped,
+    }
+    table_value = int(priced["without_minor"].sum() or 0) - int(priced["cost_minor"].sum() or 0)
+    return {
+        "use_case": found.contract.use_case,
+        "seed": found.seed,
+        "accounting": accounting,
+        "accounting_closes": found.answered == sum(accounting.values()) - found.answered,
+        "failed_requests": len(found.failed),
+        "failed": list(found.failed[:20]),
+        "tries_again": found.tries_again,
+        "currency": found.policy.currency,
+        "minor_digits": found.policy.minor_digits,
+        "value": {"blocks": sum(report.value_minor for report in blocks), "table": table_value},
+        "reviews": reviews(priced, found.policy),
+        "months": months(priced),
+        "days": days(priced, found.policy),
+        "releases": [dict(entry) for entry in found.ledger if entry["kind"] == "released"],
+        "ledger_digest": ledger_digest(found.ledger, found.reports),
+    }
+
+
+def with_money(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Add `cost_minor` and `without_minor` to labelled rows, straight from the cost table.
+
+    A direct query of the tables: it shares no code with the monitor, whose sums it checks.
+    """
+    costs = pl.DataFrame(
+        [(name, label, cost) for name, row in policy.cost_by_class.items() for label, cost in row.items()],
+        schema={"decision": pl.String, "label": pl.String, "cost_minor": pl.Int64},
+        orient="row",
+    )
+    without = costs.filter(pl.col("decision") == policy.without_model).select(
+        "label", pl.col("cost_minor").alias("without_minor")
+    )
+    positive = policy.classes[-1]
+    return (
+        rows.join(costs, on=["decision", "label"], how="left", maintain_order="left")
+        .join(without, on="label", how="left", maintain_order="left")
+        .with_columns(
+            month=pl.col("block").str.slice(0, 7),
+            score=pl.col("scores").list.last(),
+            positive=(pl.col("label") == positive),
+        )
+    )
+
+
+def reviews(priced: pl.DataFrame, policy: Policy) -> dict[str, Any]:
+    """Use of the capped decision per block, against its capacity."""
+    capped = next(iter(policy.limits), None)
+    if capped is None:
+        return {"decision": None, "capacity": None, "max_per_day": 0, "min_per_day": 0}
+    used = priced.group_by("block").agg((pl.col("decision") == capped).sum().alias("used"))["used"]
+    return {
+        "decision": capped,
+        "capacity": policy.limits[capped],
+        "max_per_day": int(used.max() or 0),  # type: ignore[arg-type]
+        "min_per_day": int(used.min() or 0),  # type: ignore[arg-type]
+    }
+
+
+def months(priced: pl.DataFrame) -> list[dict[str, Any]]:
+    """One line per month: volume, share of positives, quality, cost per case with and without the model."""
+    lines = []
+    for (month,), part in priced.sort("month").group_by("month", maintain_order=True):
+        known = part.filter(pl.col("label").is_not_null())
+        truth, score = known["positive"].to_numpy(), known["score"].to_numpy()
+        both = known.height > 0 and 0 < int(truth.sum()) < known.height
+        per_day = part.group_by("block").agg((pl.col("decision") == "review").sum().alias("n"))["n"]
+        lines.append(
+            {
+                "month": month,
+                "volume": part.height,
+                "labelled": known.height,
+                "late_share": float(truth.mean()) if known.height else None,
+                "auc": float(roc_auc_score(truth, score)) if both else None,
+                "brier": float(brier_score_loss(truth, score)) if both else None,
+                "cost_minor": int(known["cost_minor"].sum()),
+                "cost_without_model_minor": int(known["without_minor"].sum()),
+                "reviews_mean": float(per_day.mean() or 0.0),  # type: ignore[arg-type]
+                "reviews_max": int(per_day.max() or 0),  # type: ignore[arg-type]
+            }
+        )
+    return lines
+
+
+def days(priced: pl.DataFrame, policy: Policy) -> list[dict[str, Any]]:
+    """One line per block, for the pictures."""
+    capped = next(iter(policy.limits), "")
+    return (
+        priced.group_by("block")
+        .agg(
+            pl.len().alias("volume"),
+            pl.col("cost_minor").sum(),
+            pl.col("without_minor").sum().alias("cost_without_model_minor"),
+            (pl.col("decision") == capped).sum().alias("reviews"),
+            pl.col("positive").mean().alias("late_share"),
+        )
+        .sort("block")
+        .to_dicts()
+    )
