@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import httpx
 
+from headrace.errors import CommandError
 from headrace.replay import SOURCE, Replay
 from headrace.scenario import Hour, Scenario
 from headrace.serving_client import ServingClient
@@ -14,7 +15,7 @@ from shared.events import TrainingRequested, derived_id
 OnDay = Callable[["Progress"], Awaitable[None]]
 
 
-class PlayError(Exception):
+class PlayError(CommandError):
     """The story cannot go on; the message says what the system answered."""
 
 

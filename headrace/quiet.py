@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from headrace.errors import CommandError
 from shared.events import CATALOGUE
 from shared.spine.clock import monotonic
 
@@ -19,7 +20,7 @@ POLL_SECONDS = 0.02
 MOVES_WITH_THE_CLOCK = frozenset({"unflushed", "table_lag"})
 
 
-class NotQuietError(Exception):
+class NotQuietError(CommandError):
     """The system did not come to rest in time; the message says what was still under way."""
 
 

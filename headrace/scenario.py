@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from headrace.errors import CommandError
 from shared.contract import read_contract
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -17,7 +18,7 @@ YEAR = 2013
 DEMOS = {"flights": "flights_late"}
 
 
-class ScenarioError(Exception):
+class ScenarioError(CommandError):
     """The demo cannot be played as asked; the message says what can."""
 
 
@@ -37,8 +38,9 @@ class Scenario:
     def __init__(self, contract_text: str, frame: pd.DataFrame, start: datetime, end: datetime) -> None:
         self.contract = contract = read_contract(contract_text)
         self.contract_text, self.start, self.end = contract_text, start, end
+        self._frame = frame
         # Outcomes of cases from before the start belong to the history that the first model is trained on.
-        frame = frame[frame[contract.event_time] >= start]
+        frame = frame[(frame[contract.event_time] >= start) & (frame[contract.event_time] < end)]
         self.size = len(frame)
         names = list(contract.feature_names)
         values = frame[names].astype(object).where(frame[names].notna(), None)
@@ -48,6 +50,10 @@ class Scenario:
         self._known = list(frame["known_at"])
         self._deciding = _by_hour(frame[contract.event_time])
         self._learning = _by_hour(frame["known_at"])
+
+    def until(self, end: datetime) -> "Scenario":
+        """The same scenario with an earlier end."""
+        return Scenario(self.contract_text, self._frame, self.start, end)
 
     @property
     def days(self) -> list[date]:
