@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
+from headrace.errors import CommandError
 from headrace.owned_directory import OwnedDirectory
 from headrace.settings import inherited_environment
 
@@ -19,7 +20,7 @@ LIST = Path(__file__).with_name("kafka_jars.sha256")
 Progress = Callable[[str, float | None], None]
 
 
-class EmbeddedKafkaError(Exception):
+class EmbeddedKafkaError(CommandError):
     """What a person has to know when the embedded Kafka cannot run; the message says what to do."""
 
 

@@ -3,13 +3,14 @@
 import asyncio
 from threading import Event
 
+from headrace.errors import CommandError
 from shared.spine.errors import TransientError
 from shared.spine.settings import SpineSettings
 
 _DEADLINE_SECONDS = 30.0
 
 
-class ProvisioningError(Exception):
+class ProvisioningError(CommandError):
     """The topics could not be created; the message says why."""
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from headrace.errors import CommandError
 from headrace.owned_directory import OwnedDirectory
 
 SUPERVISOR_LOCK = "supervisor.lock"
@@ -32,7 +33,7 @@ class RunInfo(BaseModel):
     home: str
 
 
-class NotRunningError(Exception):
+class NotRunningError(CommandError):
     """Nothing runs under this home; the message says how to start it."""
 
 

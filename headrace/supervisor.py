@@ -13,6 +13,7 @@ from typing import Literal, Self
 
 from headrace.child_process import last_lines
 from headrace.embedded_kafka import EmbeddedKafka
+from headrace.errors import CommandError
 from headrace.kafka_jars import Progress
 from headrace.keeper import Keeper, Part
 from headrace.leftovers import clear_leftovers
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 Commands = Callable[[dict[str, str]], Sequence[ServiceCommand]]
 
 
-class SupervisorError(Exception):
+class SupervisorError(CommandError):
     """The system cannot run; the message says why and, where it is known, what to do."""
 
 

@@ -222,7 +222,7 @@ def test_ctrl_c_while_kafka_starts_leaves_nothing(tmp_path: Path) -> None:
 
     def interrupt(step: str, _fraction: float | None) -> None:
         if step == "Starting Apache Kafka":
-            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         system.start(interrupt)

@@ -1,0 +1,293 @@
+"""The command `headrace`: what can be asked of a system, from starting it to ending it."""
+
+# Everything heavy is imported inside the commands, so that `--help` answers at once.
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from headrace.command_group import CommandGroup
+from headrace.settings import CommandSettings
+
+if TYPE_CHECKING:
+    from headrace.kafka_jars import Progress
+    from headrace.registry_client import RegistryClient
+    from headrace.run_info import RunInfo
+
+app = typer.Typer(
+    cls=CommandGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Runs machine-learning models in production from a business contract, over Kafka events.",
+    epilog="First steps:  headrace up   ·   headrace apply CONTRACT   ·   headrace watch   ·   headrace down",
+)
+console = Console()
+
+UseCase = Annotated[str, typer.Argument(help="name of the use case, as its contract says", metavar="USE_CASE")]
+UseCaseFilter = Annotated[str | None, typer.Option("--use-case", "-u", help="only this use case")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON document (or one a line), for programs")]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="why; it stands in the ledger for ever")]
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="where the system keeps its state  [env: HEADRACE_HOME, else .headrace]"),
+    ] = None,
+) -> None:
+    """Choose the system."""
+    settings = CommandSettings()
+    context.obj = settings.model_copy(update={"home": (home or settings.home).absolute()})
+
+
+@app.command(epilog="Example:  headrace up --workers 2")
+def up(
+    context: typer.Context,
+    foreground: Annotated[bool, typer.Option("--foreground", help="stay here until Ctrl-C")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="serving workers")] = 1,
+    clock: Annotated[str, typer.Option(help="wall, or replay: time moves by time_advanced events")] = "wall",
+    seed: Annotated[int, typer.Option(help="every random state comes from it")] = 0,
+    use_cases: Annotated[Path, typer.Option(help="directory with the code of the use cases")] = Path("examples"),
+    progress_lines: Annotated[bool, typer.Option("--progress-lines", hidden=True)] = False,
+) -> None:
+    """Start Kafka (unless HEADRACE_KAFKA names one) and the four services; returns when all are ready."""
+    settings = _settings(context)
+    if clock not in ("wall", "replay"):
+        raise typer.BadParameter("wall or replay", param_hint="--clock")
+    if foreground:
+        from headrace.foreground import run_in_foreground
+
+        run_in_foreground(settings, clock, seed, workers, use_cases, console, as_lines=progress_lines)
+        return
+    from headrace.detached import start_detached
+    from headrace.owned_directory import OwnedDirectory
+    from headrace.run_info import SUPERVISOR_LOCK, read_run_info
+
+    if OwnedDirectory(settings.home, SUPERVISOR_LOCK).holder() is not None:
+        console.print("It runs already.")
+        _show_addresses(read_run_info(settings.home))
+        return
+    chosen = ["--workers", str(workers), "--clock", clock, "--seed", str(seed), "--use-cases", str(use_cases)]
+    with _progress() as progress:
+        info = start_detached(settings.home, chosen, progress)
+    _show_addresses(info)
+
+
+@app.command(epilog="Example:  headrace down")
+def down(context: typer.Context) -> None:
+    """End the services and then Kafka; the state stays and the next `up` goes on from it."""
+    from headrace.detached import stop_detached
+
+    home = _settings(context).home
+    with _progress() as progress:
+        stopped = stop_detached(home, progress)
+    console.print("Everything is stopped." if stopped else f"Nothing runs under {home}.", soft_wrap=True)
+
+
+@app.command(epilog="Example:  headrace status --json")
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show every part, its clock, what is pending and what is released; exit code 1 when something is not well."""
+    import asyncio
+
+    from headrace.status import gather_status, show_status
+
+    found = asyncio.run(gather_status(_running(context), _settings(context).api_key.get_secret_value()))
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        show_status(found, console)
+    raise typer.Exit(0 if found.well else 1)
+
+
+@app.command(epilog="Example:  headrace validate examples/flights_late/contract.yaml")
+def validate(file: Annotated[Path, typer.Argument(help="a use case contract")]) -> None:
+    """Explain every mistake of a contract with its line and what is allowed there; needs no running system."""
+    from headrace.validate import run
+
+    raise typer.Exit(run(file))
+
+
+@app.command(epilog="Example:  headrace apply examples/flights_late/contract.yaml --dry-run")
+def apply(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="a use case contract", exists=True, dir_okay=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what it would change")] = False,
+) -> None:
+    """Put a contract in force; changed costs or capacity release the same model under the new policy, at once."""
+    from headrace.validate import run, validate_file
+
+    if validate_file(file):
+        raise typer.Exit(run(file))
+    from headrace.show_answers import show_application
+
+    with _registry(context) as registry:
+        show_application(registry.apply(file.read_text(encoding="utf-8-sig"), dry_run), console)
+
+
+@app.command(epilog='Example:  headrace train flights_late --reason "new data since March" --wait')
+def train(
+    context: typer.Context,
+    use_case: UseCase,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="why")] = "asked for by a person",
+    wait: Annotated[bool, typer.Option("--wait", help="follow it to the end; exit code 1 unless trained")] = False,
+    wait_seconds: Annotated[float, typer.Option(min=1, help="the longest wait")] = 3600.0,
+) -> None:
+    """Ask for a training; the trainer decides whether it takes place."""
+    import asyncio
+
+    from pydantic import ValidationError
+
+    from headrace.errors import CommandError
+    from headrace.status import event_time
+    from headrace.training import ask_for_training, training_request
+    from shared.spine.settings import SpineSettings
+
+    info = _running(context)
+    try:
+        request = training_request(use_case, reason, "operator", asyncio.run(event_time(info)))
+    except ValidationError as error:
+        raise CommandError("; ".join(f"{m['loc'][-1]}: {m['msg']}" for m in error.errors())) from None
+    kafka = SpineSettings(kafka=info.kafka).kafka_options()
+    with _progress() as progress:
+        progress(f"Training {use_case}" if wait else "Asking for a training", None)
+        finished = asyncio.run(ask_for_training(kafka, request, wait_seconds if wait else 0.0))
+    if finished is None:
+        console.print(f"Asked for (event {request.id}). `headrace watch` shows what comes of it.", soft_wrap=True)
+        return
+    console.print(f"{finished.outcome}: {finished.reason}", soft_wrap=True, markup=False)
+    for name, value in (("package", finished.package_digest), ("log", finished.log)):
+        if value:
+            console.print(f"{name}: {value}", soft_wrap=True, markup=False)
+    raise typer.Exit(0 if finished.outcome == "trained" else 1)
+
+
+@app.command(epilog='Example:  headrace release flights_late 3f2a… --reason "reviewed with the desk"')
+def release(
+    context: typer.Context,
+    use_case: UseCase,
+    package: Annotated[str, typer.Argument(help="digest of the package", metavar="PACKAGE")],
+    reason: Reason,
+) -> None:
+    """Release a package by hand; the registry checks it like any other."""
+    from headrace.show_answers import show_release
+
+    with _registry(context) as registry:
+        show_release(registry.release(use_case, package, reason), console)
+
+
+@app.command(epilog='Example:  headrace rollback flights_late --reason "complaints from the desk"')
+def rollback(
+    context: typer.Context,
+    use_case: UseCase,
+    reason: Reason,
+    to: Annotated[str | None, typer.Option("--to", help="digest of a package; else the last good one")] = None,
+) -> None:
+    """Take the release back: a higher sequence that serves the last good package."""
+    from headrace.show_answers import show_release
+
+    with _registry(context) as registry:
+        show_release(registry.roll_back(use_case, reason, to), console)
+
+
+@app.command(epilog="Example:  headrace watch --topic model_released --topic kpi_reported")
+def watch(
+    context: typer.Context,
+    topic: Annotated[list[str] | None, typer.Option("--topic", "-t", help="only this topic; may be repeated")] = None,
+    use_case: UseCaseFilter = None,
+    as_json: AsJson = False,
+    from_start: Annotated[bool, typer.Option("--from-start", help="begin with the oldest event")] = False,
+) -> None:
+    """Follow the events live: time, topic, use case, one readable line; ends with Ctrl-C."""
+    from headrace import watch as live
+
+    _running(context)
+    live.run(_settings(context).home, topic or [], use_case, as_json, from_start)
+
+
+@app.command(epilog="Example:  headrace events --topic model_released --limit 5")
+def events(
+    context: typer.Context,
+    topic: Annotated[str | None, typer.Option("--topic", "-t", help="only this topic")] = None,
+    use_case: UseCaseFilter = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="the newest so many")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show what has happened, oldest first."""
+    from headrace import events_log
+
+    _running(context)
+    events_log.run(_settings(context).home, topic, use_case, limit, as_json)
+
+
+@app.command(epilog="Example:  headrace asyncapi > asyncapi.json")
+def asyncapi() -> None:
+    """Print the AsyncAPI 3 document of all events; needs no running system."""
+    from shared.events.asyncapi import document
+
+    typer.echo(json.dumps(document(), indent=2))
+
+
+@app.command(epilog="Example:  headrace demo flights --months 3-4 --report report.json")
+def demo(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="which one: flights", metavar="NAME")] = "flights",
+    months: Annotated[str, typer.Option(help="of 2013, as 3-4 or 3")] = "3-4",
+    seed: Annotated[int, typer.Option(help="the same seed gives the same ledger")] = 7,
+    report: Annotated[Path | None, typer.Option(help="write all results as JSON to this file")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="leave everything running to look around")] = False,
+) -> None:
+    """Play real data through a whole system of its own, and show what the model was worth."""
+    from headrace import demo as play
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    raise typer.Exit(play.run(name, months, seed, report, keep, _settings(context).home))
+
+
+def _settings(context: typer.Context) -> CommandSettings:
+    assert isinstance(context.obj, CommandSettings)
+    return context.obj
+
+
+def _running(context: typer.Context) -> "RunInfo":
+    from headrace.run_info import read_run_info
+
+    return read_run_info(_settings(context).home)
+
+
+def _registry(context: typer.Context) -> "RegistryClient":
+    from headrace.registry_client import RegistryClient
+
+    info = _running(context)
+    return RegistryClient(info.services["registry"].url, _settings(context).api_key.get_secret_value())
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    from headrace.progress import shown_progress
+
+    with shown_progress(Console(stderr=True)) as progress:
+        yield progress
+
+
+def _show_addresses(info: "RunInfo") -> None:
+    from headrace.show_answers import show_addresses
+
+    show_addresses(info, console)
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Asks the registry over its HTTP API, and turns its problem documents into sentences."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from headrace.errors import CommandError
+
+_TIMEOUT_SECONDS = 120.0
+
+
+class RegistryError(CommandError):
+    """The registry refused, or cannot be reached."""
+
+
+class RegistryClient:
+    """One registry; a context manager. All methods raise RegistryError."""
+
+    def __init__(self, url: str, api_key: str = "", transport: httpx.BaseTransport | None = None) -> None:
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, transport=transport)
+
+    def __enter__(self) -> Self:
+        """Ready at once."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def apply(self, contract_text: str, dry_run: bool = False) -> dict[str, Any]:
+        """Put a contract in force, or only say what that would change."""
+        answer = self._ask(
+            "POST",
+            "/v1/use_cases",
+            params={"dry_run": "true"} if dry_run else {},
+            content=contract_text.encode(),
+            headers={"content-type": "application/yaml"},
+        )
+        return dict(answer)
+
+    def use_cases(self) -> list[dict[str, Any]]:
+        """What is in force and what is served."""
+        return list(self._ask("GET", "/v1/use_cases"))
+
+    def release(self, use_case: str, package: str, reason: str) -> dict[str, Any]:
+        """Release a package by hand."""
+        return dict(
+            self._ask("POST", f"/v1/use_cases/{use_case}/releases", json={"package": package, "reason": reason})
+        )
+
+    def roll_back(self, use_case: str, reason: str, to: str | None = None) -> dict[str, Any]:
+        """Go back to the last good package, or to the one named."""
+        body = {"reason": reason} | ({"to": to} if to else {})
+        return dict(self._ask("POST", f"/v1/use_cases/{use_case}/rollbacks", json=body))
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise RegistryError(f"the registry at {self._http.base_url} does not answer: {error}") from error
+        if not answer.is_success:
+            raise RegistryError(_explain(answer))
+        return answer.json()
+
+
+def _explain(answer: httpx.Response) -> str:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return f"the registry answered {answer.status_code}: {answer.text[:500]}"
+    if not isinstance(problem, dict):
+        return f"the registry answered {answer.status_code}: {answer.text[:500]}"
+    lines = [f"{problem.get('title', answer.status_code)}: {problem.get('detail', '')}"]
+    for mistake in problem.get("problems") or problem.get("errors") or []:
+        if isinstance(mistake, dict):
+            place = ":".join(str(mistake[key]) for key in ("line", "column") if mistake.get(key))
+            name = mistake.get("path") or mistake.get("field") or ""
+            allowed = f" (allowed: {mistake['allowed']})" if mistake.get("allowed") else ""
+            lines.append(f"  {place} {name}: {mistake.get('message', '')}{allowed}".replace("   ", "  "))
+    return "\n".join(lines)

@@ -1,0 +1,61 @@
+"""Prints what the system and the registry answered, for a person."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from headrace.run_info import RunInfo
+
+
+def show_addresses(info: RunInfo, console: Console) -> None:
+    """Where everything answers, and what to do next."""
+    table = Table(title=f"Headrace runs under {info.home}", title_justify="left", show_header=False)
+    table.add_row("kafka", info.kafka)
+    for name, service in info.services.items():
+        table.add_row(name, f"{service.url}  (documentation: {service.url}/docs)")
+    console.print(table)
+    console.print("Next: headrace apply CONTRACT · headrace status · headrace watch · headrace down", soft_wrap=True)
+
+
+def show_application(answer: Mapping[str, Any], console: Console) -> None:
+    """What an applied contract changed."""
+    name, revision = answer.get("use_case"), answer.get("revision")
+    if answer.get("unchanged"):
+        _say(console, f"{name} is in force as it is (revision {revision}): nothing changed.")
+        return
+    would = "would be" if answer.get("dry_run") else "is"
+    _say(console, f"{name} {would} in force as revision {revision} (contract {str(answer.get('digest'))[:12]}).")
+    for path in answer.get("changed") or ():
+        _say(console, f"  changed: {path}")
+    forecast = answer.get("forecast")
+    if isinstance(forecast, dict):
+        console.print(_forecast_table(forecast))
+    if answer.get("release_sequence"):
+        _say(console, f"The same package is served under the new policy as release {answer['release_sequence']}.")
+    elif answer.get("releases_anew"):
+        _say(console, "The same package would be released under the new policy.")
+    if answer.get("note"):
+        _say(console, str(answer["note"]))
+
+
+def show_release(answer: Mapping[str, Any], console: Console) -> None:
+    """What is served from now on."""
+    sequence, package = answer.get("sequence"), str(answer.get("package_digest", ""))
+    _say(console, f"{answer.get('use_case')}: release {sequence} serves package {package} ({answer.get('cause')}).")
+
+
+def _forecast_table(forecast: Mapping[str, Any]) -> Table:
+    before, after = (dict(forecast.get(side) or {}) for side in ("before", "after"))
+    table = Table(title="Forecast on the package's reference days", title_justify="left")
+    for column in ("", "before", "after"):
+        table.add_column(column, justify="left" if not column else "right")
+    for key in dict.fromkeys((*before, *after)):
+        table.add_row(key.replace("_", " "), str(before.get(key, "–")), str(after.get(key, "–")))
+    return table
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)
