@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from shared.contract.frozen import Frozen
 from shared.contract.shadow_price import Demand, shadow_prices
 
 if TYPE_CHECKING:
@@ -17,10 +18,8 @@ ESTIMATE = "estimate"
 CONSTANT = "constant"
 
 
-class Rule(BaseModel):
+class Rule(Frozen):
     """One decision: cost in minor units per class (regression: per unit under, per unit over)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     costs: tuple[int, ...]
@@ -29,10 +28,8 @@ class Rule(BaseModel):
     shadow_price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
-class Policy(BaseModel):
+class Policy(Frozen):
     """A contract's objective applied to one package's demand; rules stand in the contract's order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Literal["binary", "multiclass", "regression"]
     classes: tuple[str, ...]

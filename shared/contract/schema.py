@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -39,6 +38,7 @@ from shared.contract.fields import (
     Unit,
     Words,
 )
+from shared.contract.frozen import Frozen
 from shared.contract.rules import find_faults
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -72,13 +72,7 @@ Fallback = Annotated[
 ]
 
 
-class Section(BaseModel):
-    """A part of the contract: closed, and never changed once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Feature(Section):
+class Feature(Frozen):
     """One input column. Null is a value; what is outside type, range or length makes the decision `flagged`."""
 
     type: Literal["number", "category"]
@@ -87,7 +81,7 @@ class Feature(Section):
     levels: Annotated[tuple[Level, ...], Field(min_length=1, max_length=10_000)] | None = None
 
 
-class Label(Section):
+class Label(Frozen):
     """What really happened, and when it can be known."""
 
     name: Name
@@ -104,7 +98,7 @@ class Label(Section):
     give_up_after: FixedDuration = Field(description="then a label is counted as given up, never guessed")
 
 
-class Capacity(Section):
+class Capacity(Frozen):
     """How many cases the people behind a decision can take."""
 
     per: Literal["day"] = "day"
@@ -112,10 +106,10 @@ class Capacity(Section):
     overflow: Literal["next_best"] = "next_best"
 
 
-class Decision(BaseModel):
+class Decision(Frozen):
     """What may be decided: its cost for each class, and its capacity where it has one."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Amount]
 
     capacity: Capacity | None = None
@@ -130,14 +124,14 @@ class Decision(BaseModel):
         return dict(sorted(handler(self).items()))
 
 
-class UnitCosts(Section):
+class UnitCosts(Frozen):
     """Regression: the cost of each unit by which the estimate misses the outcome."""
 
     under: Amount
     over: Amount
 
 
-class Kpi(Section):
+class Kpi(Frozen):
     """A number with a limit, per block."""
 
     against: Literal["last_good", "without_model"] | None = Field(
@@ -149,7 +143,7 @@ class Kpi(Section):
     range: Range | None = None
 
 
-class Monitoring(Section):
+class Monitoring(Frozen):
     """How the stream is cut and how often it may cry wolf."""
 
     block: Literal["day"] = "day"
@@ -158,7 +152,7 @@ class Monitoring(Section):
     max_flagged: Share = Field(0.02, description="share of flagged decisions above which a block is an incident")
 
 
-class Training(Section):
+class Training(Frozen):
     """The use case's own code, and what it is not allowed to fit on."""
 
     source: EntryPoint
@@ -166,7 +160,7 @@ class Training(Section):
     holdout: Days = Duration(14, "d")
 
 
-class Gates(Section):
+class Gates(Frozen):
     """What a package must show before it may be released; a person may force past them, never past integrity."""
 
     beats_without_model: Switch = True
@@ -176,7 +170,7 @@ class Gates(Section):
     max_error: Positive | None = Field(None, description="regression: mean absolute error")
 
 
-class Retraining(Section):
+class Retraining(Frozen):
     """Who may ask for a retraining by itself, how often, and when a candidate wins."""
 
     on: Annotated[tuple[Literal["drift", "schedule"], ...], Field(max_length=2)] = ("drift",)
@@ -187,7 +181,7 @@ class Retraining(Section):
     alpha: Alpha = 0.05
 
 
-class Rollback(Section):
+class Rollback(Frozen):
     """Which KPIs take a release back, and how sure that must be."""
 
     on: tuple[Name, ...] = ()
@@ -201,7 +195,7 @@ def _by_name(entries: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(entries.items()))
 
 
-class Contract(Section):
+class Contract(Frozen):
     """One use case, as its owner signed it. The order of decisions breaks ties and the order of features is the
     model's input order, so both are part of the digest.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 # Prices are multiples of 1/65,536 minor unit: exact in binary, so every machine derives the same policy.
 STEP = 2.0**-16
-MOST_ROUNDS = 50
+MOST_ROUNDS = 30
 
 Floats = NDArray[np.float64]
 
@@ -59,8 +59,8 @@ class _Table:
         counts = np.bincount(self._day[chosen], minlength=self.days).tolist()
         return math.fsum(count * weight for count, weight in zip(counts, self._weight, strict=True)) / self.days
 
-    def price(self, place: int, limit: int, prices: Sequence[float]) -> float:
-        """The smallest price, not below the present one, that brings the demand down to the limit."""
+    def price(self, place: int, limit: int, prices: Sequence[float], floor: float) -> float:
+        """The smallest price, not below `floor`, that brings the demand down to the limit under the other prices."""
         priced = self.expected + np.array(prices)
         infinite = np.full(len(priced), math.inf)
         before = priced[:, :place].min(axis=1) if place else infinite
@@ -71,10 +71,10 @@ class _Table:
             asked = own + steps * STEP
             return self.mean((asked < before) & (asked <= after)) <= limit
 
-        low = round(prices[place] / STEP)
+        low = round(floor / STEP)
         if fits(low):
-            return prices[place]
-        high = low + math.ceil(float(np.max(np.minimum(before, after) - own)) / STEP) + 2
+            return low * STEP
+        high = math.ceil(float(np.max(np.minimum(before, after) - own)) / STEP) + 2
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if fits(middle) else (middle, high)
@@ -82,25 +82,38 @@ class _Table:
 
 
 def shadow_prices(costs: Sequence[Sequence[int]], limits: Sequence[int | None], demand: Demand) -> tuple[float, ...]:
-    """Price per decision: 0 where mean demand ≤ limit, or no limit. Several caps: prices rise in turn from 0, as in
-    an ascending auction, since a dearer decision only adds demand to the others; the hard cap holds in any case.
+    """Price per decision: 0 where mean demand ≤ limit, or no limit; else the smallest that brings it down to that.
+
+    Several caps: a dearer decision only adds demand to the others, so prices that rise in turn from 0 end at the
+    smallest that fit together, as in an ascending auction. Where they chase each other in tiny steps, prices that
+    fall from above what anything is worth fit at every moment.
 
     >>> day = DayScores("2013-03-01", 3, ((0.5,), (0.6,), (0.9,)))
     >>> shadow_prices([(0, 100), (50, 50)], [None, 1], Demand((day,)))
     (0.0, 10.0)
     """
+    capped = [(place, limit) for place, limit in enumerate(limits) if limit is not None]
     prices = [0.0] * len(costs)
-    if all(limit is None for limit in limits) or not any(day.scores for day in demand.days):
+    if not capped or not any(day.scores for day in demand.days):
         return tuple(prices)
     table = _Table(costs, demand)
+    if _settle(table, capped, prices, rising=True):
+        return tuple(prices)
+    beyond = float(np.ptp(table.expected)) + 1.0
+    falling = [0.0 if limit is None else math.ceil(beyond) for limit in limits]
+    _settle(table, capped, falling, rising=False)
+    return tuple(falling)
+
+
+def _settle(table: _Table, capped: Sequence[tuple[int, int]], prices: list[float], rising: bool) -> bool:
+    """Set each price in turn until none moves; False where they still moved after the last round."""
     for _ in range(MOST_ROUNDS):
         before = list(prices)
-        for place, limit in enumerate(limits):
-            if limit is not None:
-                prices[place] = table.price(place, limit, prices)
+        for place, limit in capped:
+            prices[place] = table.price(place, limit, prices, floor=prices[place] if rising else 0.0)
         if prices == before:
-            break
-    return tuple(prices)
+            return True
+    return False
 
 
 def wanted_per_day(costs: Sequence[Sequence[int]], prices: Sequence[float], demand: Demand) -> tuple[float, ...]:
