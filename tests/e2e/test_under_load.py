@@ -1,4 +1,4 @@
-"""A load client beside the system: Kafka away, serving restarted, a release by hand; nobody notices, nothing is lost."""
+"""A load client beside the system: Kafka away, serving restarted, a release by hand; nobody notices."""
 
 import asyncio
 import os
@@ -95,7 +95,8 @@ class Load:
 
     async def answers(self, more: int) -> None:
         """Return when so many more answers have come."""
-        await until(lambda target=self.answered + more: self.answered >= target)
+        target = self.answered + more
+        await until(lambda: self.answered >= target)
 
 
 async def until(holds: Callable[[], bool], seconds: float = 120.0) -> None:
