@@ -50,6 +50,10 @@ class Saboteur:
             # Somewhere inside the hour's requests, or inside the midnight that follows.
             asyncio.get_running_loop().call_later(self._random.uniform(0, 0.4), self._kill, part)
 
+    def kill_soon(self, part: str, within_seconds: float) -> None:
+        """Kill a part at some moment from now on."""
+        asyncio.get_running_loop().call_later(self._random.uniform(0.5, within_seconds), self._kill, part)
+
     def _kill(self, part: str) -> None:
         info = self._supervisor.info
         pid = info.kafka_pid if part == "kafka" else info.services[part].pid
@@ -63,6 +67,10 @@ class SabotagedPlayer(Player):
     """A player in whose hours things die."""
 
     saboteur: Saboteur
+
+    async def train(self, seed: int) -> None:
+        self.saboteur.kill_soon("trainer", within_seconds=5)
+        await super().train(seed)
 
     async def hour(self, hour: Hour) -> None:
         self.saboteur.tick()
@@ -117,7 +125,7 @@ def test_killing_each_part_once_changes_nothing(
         running = supervisor.start()
         saboteur = Saboteur(supervisor, seed=11, hours=DAYS * 20)
         disturbed = asyncio.run(play(scenario, running, saboteur))
-    assert sorted(saboteur.killed) == ["kafka", "monitor", "registry", "serving", "trainer"]
+    assert sorted(saboteur.killed) == ["kafka", "monitor", "registry", "serving", "trainer", "trainer"]
     assert disturbed["failed_requests"] == 0
     assert disturbed["accounting"] == undisturbed["accounting"]
     assert disturbed["value"] == undisturbed["value"]
