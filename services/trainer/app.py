@@ -1,0 +1,56 @@
+"""Builds and runs the trainer: `python -m services.trainer.app`."""
+
+from functools import partial
+
+from fastapi import FastAPI
+
+from services.trainer import api
+from services.trainer.handlers import Seed, add_handlers
+from services.trainer.runs import Runs
+from services.trainer.settings import TrainerSettings
+from services.trainer.store import RunStore
+from shared.package.store import PackageStore
+from shared.spine.app import Service, build_app, serve
+from shared.spine.clock import Clock
+from shared.spine.db import Database
+from shared.spine.logs import setup
+from shared.spine.subscribe import ServiceRouter
+
+
+def make_app(settings: TrainerSettings) -> FastAPI:
+    """Everything wired together; nothing runs before the app's lifespan begins."""
+    db, clock = Database(settings.database), Clock(settings.clock)
+    runs = Runs(settings, db, clock, PackageStore(settings.packages_location))
+    router = ServiceRouter("trainer", settings.instance)
+    add_handlers(router)
+    service = Service(
+        name="trainer",
+        settings=settings,
+        clock=clock,
+        db=db,
+        router=router,
+        http=[api.router],
+        context={"runs": runs, "seed": Seed(settings.seed)},
+        background=[runs.run],
+        pending=partial(count_pending, db),
+    )
+    app = build_app(service)
+    app.state.db = db
+    return app
+
+
+async def count_pending(db: Database) -> dict[str, int]:
+    """Runs that are not finished: the system is not quiet while one is."""
+    async with db.read() as session:
+        return {"runs_open": await RunStore(session).count_open()}
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    settings = TrainerSettings()
+    setup("trainer", settings.log_level)
+    serve(make_app(settings), settings.trainer_host, settings.trainer_port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The trainer's rows; names begin with `trainer_`, so that services may share one PostgreSQL database."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, Index, String, Text, TypeDecorator, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.spine.db import Base
+
+OPEN = ("queued", "running")
+STATES = (*OPEN, "trained", "declined", "failed", "cancelled")
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime in UTC; SQLite alone would forget the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class UseCaseRow(Base):
+    """The contract in force for a use case."""
+
+    __tablename__ = "trainer_use_cases"
+    __table_args__ = (CheckConstraint("revision >= 1", name="revision_counts_from_one"),)
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    revision: Mapped[int]
+    contract_digest: Mapped[str] = mapped_column(String(64))
+    contract: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+_IS_OPEN = text("state IN ('queued', 'running')")
+
+
+class RunRow(Base):
+    """One training request and what became of it.
+
+    `as_of` is fixed when the request is handled: a run that is done again sees the same rows. `heartbeat` is a
+    counter, not a time: whoever looks judges by its own monotonic clock whether it still moves.
+    """
+
+    __tablename__ = "trainer_runs"
+    __table_args__ = (
+        CheckConstraint(f"state IN ({', '.join(repr(state) for state in STATES)})", name="state_is_known"),
+        CheckConstraint("(state = 'trained') = (package_digest IS NOT NULL)", name="trained_means_a_package"),
+        CheckConstraint("(state = 'running') <= (owner IS NOT NULL)", name="running_means_an_owner"),
+        Index("one_open_run", "use_case", unique=True, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    )
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    use_case: Mapped[str] = mapped_column(String(64), index=True)
+    cause: Mapped[dict[str, Any]] = mapped_column(JSON)
+    as_of: Mapped[datetime] = mapped_column(Instant)
+    seed: Mapped[int]
+    contract_digest: Mapped[str | None] = mapped_column(String(64))
+    contract: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str | None] = mapped_column(String(128))
+    heartbeat: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[int] = mapped_column(default=0)
+    table_version: Mapped[list[int | None] | None] = mapped_column(JSON(none_as_null=True))
+    package_digest: Mapped[str | None] = mapped_column(String(64))
+    lineage: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    log: Mapped[str | None] = mapped_column(Text)
+    wall_seconds: Mapped[float | None]

@@ -1,0 +1,191 @@
+"""One training run, from rows to a package directory: split, fit, out-of-fold scores, evaluation."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from services.trainer.entry_points import code_digest, load_entry_point
+from services.trainer.evaluate import demand_of_blocks, evaluate
+from services.trainer.flags import check_flagged
+from services.trainer.job import PACKAGE, CannotTrainError, Job, Result
+from services.trainer.rows import Rows, features_of, read_rows
+from services.trainer.split import FOLDS, Cut, cut_at, fold_of_blocks
+from shared.contract import Contract, Policy, derive_policy
+from shared.package import Content, Feature, Reference, ReferenceRow, predict_scores, read_package, write_package
+from shared.package.golden import choose_golden
+from shared.package.profile import BlockProfile, Profile, calibrate, count_labels, profile_inputs, score_bins
+from shared.package.reference import Kind, sample_blocks
+
+log = logging.getLogger(__name__)
+Scores = NDArray[np.float64]
+FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Rows with scores of a model that was not fitted on them."""
+
+    kind: Kind
+    rows: Rows
+    scores: Scores
+
+
+def train(job: Job, run_dir: Path) -> Result:
+    """Fit and package; raises CannotTrainError when data or code do not allow it."""
+    contract = Contract.model_validate(job.contract)
+    load = load_entry_point(job.use_case_dir, contract.training.source)
+    build = load_entry_point(job.use_case_dir, contract.training.pipeline)
+    rows, cut = read_rows(job, contract, load), cut_at(contract, job.as_of)
+    check_flagged(contract, rows.flagged, rows.by_feature)
+    training = rows.take(rows.blocks < cut.first_held_out)
+    held_out = rows.take(rows.blocks >= cut.first_held_out)
+    _check_enough(contract, training, held_out, cut)
+    estimator = seeded(build(), job.seed)
+    log.info("fitting on %d rows up to %s", len(training), cut.train_until.isoformat())
+    model = fit(contract, clone(estimator), training)
+    parts = (
+        Scored("oof", training, out_of_fold(contract, estimator, training)),
+        Scored("holdout", held_out, score(contract, model, held_out)),
+    )
+    content = _content(job, contract, cut, rows, parts)
+    digest = write_package(run_dir / PACKAGE, model, content)
+    behaviour = read_package(run_dir / PACKAGE).manifest.behaviour_digest
+    return Result(
+        outcome="trained",
+        reason=f"fitted on {len(training)} rows, judged on {len(held_out)} held-out rows",
+        package_digest=digest,
+        behaviour_digest=behaviour,
+        train_until=cut.train_until,
+        evaluation=dict(content.evaluation),
+        lineage=dict(content.lineage),
+    )
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """Set every `random_state`, however deep, so that the same rows give the same model."""
+    names = [name for name in estimator.get_params(deep=True) if name.rpartition("__")[2] == "random_state"]
+    return estimator.set_params(**dict.fromkeys(names, seed % 2**32))
+
+
+def fit(contract: Contract, estimator: Any, rows: Rows) -> Any:
+    """Fit on labelled rows without flags; classes are numbered in the contract's order."""
+    rows = rows.take(rows.labelled & ~rows.flagged)
+    if contract.classification:
+        truth = np.array([contract.classes.index(label) for label in rows.labels.tolist()], dtype=np.int64)
+        if missing := set(range(len(contract.classes))) - set(truth.tolist()):
+            names = ", ".join(contract.classes[place] for place in sorted(missing))
+            raise CannotTrainError(f"no row of class {names} among {len(rows)} training rows")
+        return estimator.fit(rows.frame, truth)
+    return estimator.fit(rows.frame, rows.values)
+
+
+def score(contract: Contract, model: Any, rows: Rows) -> Scores:
+    """Score every row, flagged ones too."""
+    return predict_scores(model, contract.task, rows.frame, contract.classes)
+
+
+def out_of_fold(contract: Contract, estimator: Any, rows: Rows) -> Scores:
+    """Score each training day with a model that was fitted on the other folds."""
+    folds = fold_of_blocks(rows.blocks.tolist())
+    fold = np.array([folds[block] for block in rows.blocks.tolist()])
+    scores = np.zeros((len(rows), len(contract.classes) if contract.task == "multiclass" else 1))
+    for number in range(FOLDS):
+        inside = fold == number
+        if inside.any():
+            log.info("fold %d: %d rows", number, int(inside.sum()))
+            model = fit(contract, clone(estimator), rows.take(~inside))
+            scores[inside] = score(contract, model, rows.take(inside))
+    return scores
+
+
+def _check_enough(contract: Contract, training: Rows, held_out: Rows, cut: Cut) -> None:
+    days, since = len(set(training.blocks.tolist())), cut.train_until.isoformat()
+    if days <= FOLDS:
+        raise CannotTrainError(f"{days} days with rows before {since}, at least {FOLDS + 1} needed")
+    if not len(held_out):
+        raise CannotTrainError(f"no rows in the {contract.training.holdout} held out from {since}")
+    for name, rows in (("training", training), ("held-out", held_out)):
+        labelled = int(rows.labelled.sum())
+        if labelled < FEWEST_ROWS:
+            raise CannotTrainError(f"{labelled} {name} rows with a label, at least {FEWEST_ROWS} needed")
+
+
+def _content(job: Job, contract: Contract, cut: Cut, rows: Rows, parts: tuple[Scored, Scored]) -> Content:
+    training, held_out = parts
+    reference = _reference(parts, job.seed)
+    policy = derive_policy(contract, reference.demand())
+    features = features_of(contract)
+    lineage = {
+        "as_of": job.as_of.isoformat(),
+        "cause_id": job.cause_id,
+        "code_digest": code_digest(job.use_case_dir),
+        "contract_digest": contract.digest,
+        "rows": str(len(rows)),
+        "rows_digest": rows.digest,
+        "seed": str(job.seed),
+    }
+    return Content(
+        use_case=contract.use_case,
+        task=contract.task,
+        classes=contract.classes,
+        contract_digest=contract.digest,
+        train_until=cut.train_until,
+        features=features,
+        rows_digest=lineage["rows_digest"],
+        rows_trained=int((training.rows.labelled & ~training.rows.flagged).sum()),
+        evaluation=evaluate(contract, policy, held_out.rows, held_out.scores),
+        lineage=lineage,
+        profile=_profile(contract, policy, features, rows, parts),
+        reference=reference,
+        golden=choose_golden(features, held_out.rows.frame),
+    )
+
+
+def _reference(parts: tuple[Scored, Scored], seed: int) -> Reference:
+    found: list[ReferenceRow] = []
+    for part in parts:
+        rows, volume = part.rows, Counter(part.rows.blocks.tolist())
+        columns = (rows.times.to_pydatetime(), rows.blocks.tolist(), part.scores.tolist(), rows.flagged.tolist())
+        outcomes = (rows.labels.tolist(), [None if value != value else value for value in rows.values.tolist()])
+        found += [
+            ReferenceRow(
+                part.kind, block, len(found) + place, time, tuple(scores), flagged, label, value, volume[block]
+            )
+            for place, (time, block, scores, flagged, label, value) in enumerate(zip(*columns, *outcomes, strict=True))
+        ]
+    return sample_blocks(found, seed)
+
+
+def _profile(
+    contract: Contract, policy: Policy, features: tuple[Feature, ...], rows: Rows, parts: tuple[Scored, Scored]
+) -> Profile:
+    numbers, categories = profile_inputs(features, rows.frame)
+    scores = np.concatenate([part.scores for part in parts])
+    labels = np.concatenate([part.rows.labels for part in parts])
+    known = np.array([label is not None for label in labels.tolist()], dtype=bool)
+    low, high = contract.label.range or (0.0, 1.0)
+    binary = contract.task == "binary"
+    return Profile(
+        rows=len(rows),
+        numbers=numbers,
+        categories=categories,
+        scores=score_bins(scores, low, high),
+        calibration=calibrate(scores[known, 0], labels[known] == contract.classes[-1]) if binary else (),
+        labels=count_labels(contract.classes, labels.tolist()),
+        blocks=tuple(block for part in parts for block in _block_profiles(policy, part)),
+    )
+
+
+def _block_profiles(policy: Policy, part: Scored) -> list[BlockProfile]:
+    volume = Counter(part.rows.blocks.tolist())
+    labelled = Counter(part.rows.blocks[part.rows.labelled].tolist())
+    return [
+        BlockProfile(kind=part.kind, block=block, volume=volume[block], labelled=labelled[block], demand=demand)
+        for block, demand in demand_of_blocks(policy, part.rows, part.scores).items()
+    ]
