@@ -7,7 +7,7 @@ from faststream import Context
 
 from services.trainer.governor import govern
 from services.trainer.metrics import TRAINER_RUNS_TOTAL
-from services.trainer.runs import Runs
+from services.trainer.runs import SOURCE, Runs
 from services.trainer.store import RunStore, UseCaseStore
 from shared.events import TrainingFinished, TrainingRequested, UseCaseApplied
 from shared.spine.clock import Clock
@@ -15,8 +15,6 @@ from shared.spine.db import Db
 from shared.spine.inbox import first_time
 from shared.spine.outbox import add_to_outbox
 from shared.spine.subscribe import ServiceRouter, subscribe
-
-SOURCE = "headrace/trainer"
 
 
 @dataclass(frozen=True)
@@ -67,5 +65,5 @@ async def on_training_requested(
                 outcome="declined",
                 reason=verdict.reason,
             )
-            await add_to_outbox(session, declined)
+            add_to_outbox(session, declined)
     runs.wake()
