@@ -26,6 +26,7 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `taken` is the capacity that its decisions took, by block and decision. `digest` is that of the request's records
     and `block` its latest block when the client named the request itself: only such requests can be asked for again.
+    `classes` (multiclass) and `estimates` (regression) are what the answer says beyond the events.
     `state` is the whole state before this entry; the first entry of each segment carries it, so that old ones may go.
     """
 
@@ -35,6 +36,7 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str = ""
     block: str = ""
     classes: list[str] = []
+    estimates: list[float] = []
     taken: Taken = {}
     rows: int = 0
     messages: list[Message] = []

@@ -138,7 +138,10 @@ class Journal:
 
     def unacknowledged(self) -> int:
         """Return how many events Kafka has not acknowledged yet."""
-        return max(0, self.look().events - segments.load_checkpoint(self.directory).events)
+        events, acknowledged = self.look().events, segments.load_checkpoint(self.directory)
+        if (acknowledged.segment, acknowledged.offset) >= (self._segment, self._offset):
+            return 0
+        return max(0, events - acknowledged.events)
 
     @property
     def size(self) -> int:

@@ -1,7 +1,6 @@
 """PURE: the state that the entries of the spool add up to: capacity taken, requests known, what was dropped."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -70,12 +69,10 @@ class RequestIndex:
                 return position
         return None
 
-    def positions(self) -> Iterator[tuple[str, str, int, Position]]:
-        """Yield all that is known, oldest first within a block."""
-        for use_case, blocks in self.blocks.items():
-            for block, entries in blocks.items():
-                for key, position in entries.items():
-                    yield use_case, block, key, position
+    def other_use_case(self, use_case: str, request_id: str) -> str | None:
+        """Return another use case that answered a request of this id."""
+        others = (other for other in self.blocks if other != use_case)
+        return next((other for other in others if self.find(other, request_id)), None)
 
     def oldest_segment(self) -> int | None:
         """Return the oldest segment that is still needed to repeat an answer."""

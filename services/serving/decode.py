@@ -1,0 +1,236 @@
+"""PURE: a request body to columns under the contract; what is wrong is refused by name, what is odd is flagged.
+
+Flagged = a scalar outside its range or of another type: it counts as missing for the model, and the decision is the
+one without a model. Anything that is no scalar, no JSON or no known name is refused.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+import msgspec
+
+from services.serving.faults import Refused, body_fault
+from shared.contract import Contract, block_of
+
+MAX_RECORDS = 1000
+MAX_TEXT = 256
+MAX_AHEAD = timedelta(days=32)
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+_KEY = re.compile(rb'"\s*:')
+
+Scalar = str | int | float | bool | None
+Fields = dict[str, Scalar]
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """What a client sends."""
+
+    request_id: str | None = None
+    records: list[Fields] | None = None
+    record: Fields | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The records of one request, column by column, in the contract's order."""
+
+    times: list[datetime]
+    blocks: list[str]
+    numbers: dict[str, list[float | None]]
+    categories: dict[str, list[str | None]]
+    flagged: list[list[str]]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def columns(self) -> Mapping[str, Sequence[object]]:
+        """What the model reads."""
+        return {**self.numbers, **self.categories}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A readable request."""
+
+    request_id: str | None
+    rows: Rows
+    records: list[Fields]
+    size: int
+
+    @cached_property
+    def digest(self) -> str:
+        """Names what was asked, whatever the order of the keys; a repeat under the same id must be the same."""
+        canonical = msgspec.json.encode(self.records, order="sorted")
+        return hashlib.blake2b(canonical, digest_size=16).hexdigest()
+
+
+class Decoder:
+    """Reads request bodies of one contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self._ranges = {name: contract.features[name].range or (-math.inf, math.inf) for name in contract.numbers}
+        self._known = frozenset((*contract.feature_names, contract.event_time))
+        self._json = msgspec.json.Decoder(Body)
+
+    def decode(self, body: bytes, now: datetime | None) -> Ask:
+        """Return what is asked; `now` is event time for records that give none. Raises Refused."""
+        try:
+            asked = self._json.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise body_fault(body, error, ("request_id", "records", "record")) from error
+        if asked.request_id is not None and not REQUEST_ID.fullmatch(asked.request_id):
+            raise Refused(422, "request_id must match [A-Za-z0-9._:-]{1,128}", field="request_id", limit=128)
+        try:
+            records = _records(asked)
+            _no_key_twice(body, asked, records)
+            return Ask(asked.request_id, self.rows(records, now), records, len(body))
+        except Refused as refused:
+            refused.request_id = asked.request_id
+            raise
+
+    def rows(self, records: Sequence[Fields], now: datetime | None) -> Rows:
+        """Return the columns of records; raises Refused naming record and field."""
+        for position, record in enumerate(records):
+            if unknown := record.keys() - self._known:
+                name = min(unknown)
+                raise Refused(
+                    422,
+                    f"record {position} has an unknown field {name[:100]!r}",
+                    record=position,
+                    field=name[:100],
+                    allowed=sorted(self._known),
+                )
+        flagged: list[list[str]] = [[] for _ in records]
+        times = [self._time(record.get(self.contract.event_time), p, now) for p, record in enumerate(records)]
+        return Rows(
+            times,
+            [block_of(self.contract, time) for time in times],
+            {name: self._numbers(name, records, flagged) for name in self.contract.numbers},
+            {name: _categories(name, records, flagged) for name in self.contract.categories},
+            flagged,
+        )
+
+    def _numbers(self, name: str, records: Sequence[Fields], flagged: list[list[str]]) -> list[float | None]:
+        low, high = self._ranges[name]
+        column: list[float | None] = []
+        for position, record in enumerate(records):
+            value = record.get(name)
+            kind = type(value)
+            if kind is int:
+                value, kind = _as_float(value, position, name), float
+            if kind is float and low <= value <= high:  # type: ignore[operator]
+                column.append(value)  # type: ignore[arg-type]
+                continue
+            column.append(None)
+            if value is not None:
+                _check_text(value, position, name)
+                flagged[position].append(name)
+        return column
+
+    def _time(self, given: Scalar, position: int, now: datetime | None) -> datetime:
+        name = self.contract.event_time
+        if given is None and now is not None:
+            return now
+        if not isinstance(given, str):
+            said = "is missing, and no event time is known yet" if given is None else "is not text"
+            raise Refused(422, f"record {position}: {name} {said}", record=position, field=name, allowed=_ISO)
+        return read_time(given, f"record {position}: {name}", now, record=position, field=name)
+
+
+_ISO = "an ISO 8601 time with offset, such as 2013-03-01T06:00:00-05:00"
+
+
+def read_time(text: str, where: str, now: datetime | None, **more: object) -> datetime:
+    """Return a time in UTC; raises Refused when it has no offset, lies outside 1970-2200 or far ahead of the clock."""
+    try:
+        time = datetime.fromisoformat(text) if len(text) <= 40 else None
+        utc = time.astimezone(UTC) if time and time.tzinfo else None
+    except (ValueError, OverflowError):
+        utc = None
+    if utc is None:
+        raise Refused(422, f"{where} {text[:60]!r} is not a time with offset", allowed=_ISO, **more)
+    # A time far ahead would count as the current block for ever and push the true one out of the request index.
+    latest = min(LATEST, now + MAX_AHEAD) if now else LATEST
+    if not EARLIEST <= utc <= latest:
+        limit = f"{EARLIEST.isoformat()} to {latest.isoformat()}"
+        raise Refused(422, f"{where} {text[:60]!r} lies outside {limit}", limit=limit, **more)
+    return utc
+
+
+def _records(asked: Body) -> list[Fields]:
+    if (asked.records is None) == (asked.record is None):
+        raise Refused(
+            422, "give either records (a list) or record (one)", field="records", allowed=["records", "record"]
+        )
+    records = asked.records if asked.records is not None else [asked.record or {}]
+    if not 1 <= len(records) <= MAX_RECORDS:
+        raise Refused(
+            422, f"{len(records)} records, 1 to {MAX_RECORDS} are allowed", field="records", limit=MAX_RECORDS
+        )
+    return records
+
+
+def _categories(name: str, records: Sequence[Fields], flagged: list[list[str]]) -> list[str | None]:
+    column: list[str | None] = []
+    for position, record in enumerate(records):
+        value = record.get(name)
+        if type(value) is str:
+            _check_text(value, position, name)
+            column.append(value)
+            continue
+        column.append(None)
+        if value is not None:
+            if type(value) is int:
+                _as_float(value, position, name)
+            flagged[position].append(name)
+    return column
+
+
+def _as_float(value: Scalar, position: int, name: str) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        raise Refused(422, f"record {position}: {name} is not a finite number", record=position, field=name) from None
+
+
+def _check_text(value: Scalar, position: int, name: str) -> None:
+    if type(value) is not str:
+        return
+    if len(value) > MAX_TEXT:
+        said = f"record {position}: {name} has {len(value)} characters, at most {MAX_TEXT} are allowed"
+        raise Refused(422, said, record=position, field=name, limit=MAX_TEXT)
+    if "\0" in value:
+        raise Refused(422, f"record {position}: {name} holds a NUL character", record=position, field=name)
+
+
+def _no_key_twice(body: bytes, asked: Body, records: Sequence[Fields]) -> None:
+    keys = sum(map(len, records)) + (asked.records is not None) + (asked.record is not None)
+    find_duplicate_keys(body, keys + (asked.request_id is not None))
+
+
+def find_duplicate_keys(body: bytes, keys: int) -> None:
+    """Refuse duplicate keys: a body has at least as many `":` as keys, so equality proves that each is there once."""
+    if len(_KEY.findall(body)) > keys:
+        _find_duplicate(body)
+
+
+def _find_duplicate(body: bytes) -> None:
+    """Raise Refused when an object of the body has a key twice."""
+
+    def check(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise Refused(422, f"the key {name[:100]!r} stands twice in one object", field=name[:100])
+            seen.add(name)
+        return dict(pairs)
+
+    json.loads(body, object_pairs_hook=check, parse_int=str)

@@ -1,0 +1,162 @@
+"""The ASGI app in front: answers predict and outcomes itself, and hands everything else to BentoML's app behind it."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from services.serving.exposition import render_metrics
+from services.serving.faults import CONTENT_TYPE, problem_body
+from services.serving.health import Health
+from services.serving.outcomes import Outcomes
+from services.serving.predict import JSON, Answer, Predictor
+from shared.spine.auth import ApiKeys
+from shared.spine.problems import Problem
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_SECONDS = 15.0
+_PATHS = ["POST /v1/{use_case}/predict", "POST /v1/{use_case}/outcomes", "GET /v1/status"]
+
+
+class GoneError(Exception):
+    """The client went away."""
+
+
+@dataclass
+class Front:
+    """Dispatches by path; the hot path touches no framework."""
+
+    predictor: Predictor
+    outcomes: Outcomes
+    health: Health
+    keys: ApiKeys
+    body_bytes: int
+    behind: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection or request."""
+        if scope["type"] != "http":
+            await self.behind(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if path.startswith("/v1/"):
+            try:
+                answer = await self._v1(path[4:], scope, receive)
+            except GoneError:
+                return
+            await respond(send, answer)
+        elif path in ("/healthz", "/readyz", "/metrics") and scope["method"] in ("GET", "HEAD"):
+            await respond(send, await self._health(path), body=scope["method"] == "GET")
+        else:
+            await self.behind(scope, receive, send)
+
+    async def _v1(self, path: str, scope: Scope, receive: Receive) -> Answer:
+        try:
+            use_case, _, verb = path.partition("/")
+            if path == "status":
+                _check_method(scope, "GET")
+                return Answer(200, json.dumps(self.health.status()).encode())
+            if verb not in ("predict", "outcomes"):
+                raise Problem(404, f"there is nothing at /v1/{path[:100]}", allowed=_PATHS)
+            _check_method(scope, "POST")
+            headers: dict[bytes, bytes] = dict(scope["headers"])
+            self._check_caller(headers)
+            _check_type(headers)
+            body = await read_body(headers, receive, self.body_bytes)
+        except Problem as problem:
+            return await self._refuse(path, problem)
+        if verb == "predict":
+            return await self.predictor.answer(use_case, body)
+        return await self.outcomes.answer(use_case, body)
+
+    async def _refuse(self, path: str, problem: Problem) -> Answer:
+        use_case, _, verb = path.partition("/")
+        headers: tuple[tuple[str, str], ...] = ()
+        if problem.status == 405:
+            headers = (("allow", problem.more["allowed"][0]),)
+        if problem.status in (408, 413, 415):
+            headers = (("connection", "close"),)  # the rest of the body is not read
+        if verb == "predict" and problem.status not in (401, 403, 404, 405):
+            answer = await self.predictor.refuse(use_case, problem, None)
+            return answer._replace(headers=headers)
+        return Answer(problem.status, problem_body(problem), CONTENT_TYPE, headers)
+
+    def _check_caller(self, headers: dict[bytes, bytes]) -> None:
+        if self.keys.configured:
+            caller = self.keys.caller(headers.get(b"authorization", b"").decode("latin-1"))
+            if "publisher" not in caller.roles:
+                raise Problem(403, f"{caller.name} needs the role publisher", role="publisher")
+
+    async def _health(self, path: str) -> Answer:
+        if path == "/healthz":
+            return Answer(200, b'{"status": "alive"}')
+        if path == "/metrics":
+            return Answer(200, await asyncio.to_thread(render_metrics), CONTENT_TYPE_LATEST)
+        reasons = self.health.reasons_not_ready()
+        body = {"ready": not reasons, "reasons": reasons, "degraded": self.health.degraded()}
+        return Answer(503 if reasons else 200, json.dumps(body).encode())
+
+
+def _check_method(scope: Scope, allowed: str) -> None:
+    if scope["method"] != allowed:
+        raise Problem(405, f"{scope['method']} is not allowed here", allowed=[allowed])
+
+
+def _check_type(headers: dict[bytes, bytes]) -> None:
+    kind, _, parameters = headers.get(b"content-type", b"application/json").decode("latin-1").lower().partition(";")
+    charset = parameters.partition("charset=")[2].strip(' "') or "utf-8"
+    if kind.strip() != JSON or charset not in ("utf-8", "utf8"):
+        raise Problem(415, f"the body must be {JSON} in UTF-8", field="content-type", allowed=[JSON])
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Problem(415, "the body must not be encoded", field="content-encoding", allowed=["identity"])
+
+
+async def read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
+    """Return the whole body; raises Problem 413 beyond `limit` bytes, 408 when it does not come, GoneError."""
+    announced = headers.get(b"content-length", b"0")
+    if not announced.isdigit():
+        raise Problem(400, "content-length is not a number", field="content-length")
+    too_large = Problem(413, f"the body may have {limit} bytes", field="body", limit=limit)
+    if int(announced) > limit:
+        raise too_large
+    message = await _next(receive)
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        if len(body) > limit:
+            raise too_large
+        message = await _next(receive)
+        body += message.get("body", b"")
+    if len(body) > limit:
+        raise too_large
+    if not body:
+        raise Problem(400, "the body is empty", field="body")
+    return body
+
+
+async def _next(receive: Receive) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            message = await receive()
+    except TimeoutError:
+        raise Problem(408, f"the body did not come within {BODY_SECONDS:g} s", limit=BODY_SECONDS) from None
+    if message["type"] == "http.disconnect":
+        raise GoneError
+    return message
+
+
+async def respond(send: Send, answer: Answer, *, body: bool = True) -> None:
+    """Send a whole answer."""
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+        *((name.encode(), value.encode()) for name, value in answer.headers),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body if body else b""})

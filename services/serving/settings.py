@@ -1,0 +1,81 @@
+"""Every variable that serving reads, and the environment that its processes are started with."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from services.serving.journal import JournalOptions
+from shared.spine.settings import SpineSettings
+
+MEBIBYTE = 1024 * 1024
+
+
+class ServingSettings(SpineSettings):
+    """Prefix HEADRACE_, as everywhere."""
+
+    serving_host: str = "127.0.0.1"
+    serving_port: int = Field(default=7100, ge=0, le=65535)
+    serving_workers: int = Field(default=1, ge=1, le=64)
+    serving_body_bytes: int = Field(default=MEBIBYTE, ge=1024, le=16 * MEBIBYTE)
+    serving_request_seconds: float = Field(default=10.0, gt=0)
+    serving_drain_seconds: float = Field(
+        default=0.0, ge=0, description="how long to answer on while not ready, for load balancers to notice"
+    )
+    serving_spool_segment_bytes: int = Field(default=16 * MEBIBYTE, ge=4096)
+    serving_spool_max_bytes: int = Field(default=1024 * MEBIBYTE, ge=16_384)
+    serving_spool_when_full: Literal["refuse", "drop_oldest"] = "refuse"
+    serving_spool_lock_seconds: float = Field(default=1.0, gt=0)
+    serving_fsync: Literal["never", "always"] = "never"
+    serving_indexed_requests: int = Field(default=1_000_000, ge=1000)
+
+    @model_validator(mode="after")
+    def _room_for_a_roll(self) -> "ServingSettings":
+        if self.serving_spool_max_bytes < 2 * self.serving_spool_segment_bytes:
+            raise ValueError("HEADRACE_SERVING_SPOOL_MAX_BYTES must be at least twice …_SEGMENT_BYTES")
+        return self
+
+    @property
+    def directory(self) -> Path:
+        """What serving keeps: spool, release snapshot, package cache, worker files."""
+        return self.home.absolute() / "serving"
+
+    @property
+    def spool(self) -> Path:
+        """The journal; shared by all workers and replicas of a host."""
+        return self.directory / "spool"
+
+    @property
+    def metrics_directory(self) -> Path:
+        """Where the workers of this replica add up their metrics."""
+        return self.directory / f"metrics-{self.instance}"
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents source of what serving says."""
+        return f"serving/{self.instance}"
+
+    def journal_options(self) -> JournalOptions:
+        """The limits of the spool."""
+        return JournalOptions(
+            segment_bytes=self.serving_spool_segment_bytes,
+            max_bytes=self.serving_spool_max_bytes,
+            when_full=self.serving_spool_when_full,
+            fsync=self.serving_fsync,
+            lock_seconds=self.serving_spool_lock_seconds,
+            indexed_requests=self.serving_indexed_requests,
+        )
+
+
+def child_environment(settings: ServingSettings) -> dict[str, str]:
+    """Return the environment of workers and shipper: one OpenMP thread, shared metrics, nothing outside our home."""
+    return {
+        **os.environ,
+        "HEADRACE_HOME": str(settings.home.absolute()),
+        "PROMETHEUS_MULTIPROC_DIR": str(settings.metrics_directory),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENTOML_HOME": str(settings.directory / "bentoml"),
+    }

@@ -1,0 +1,53 @@
+"""The release snapshot: one small file per use case, enough to start when Kafka, registry and store are away."""
+
+import json
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+from services.serving.segments import write_atomically
+from shared.contract import Contract
+from shared.events import ModelReleased, from_record, to_record
+
+log = logging.getLogger(__name__)
+
+
+class Remembered(NamedTuple):
+    """What was served last."""
+
+    release: ModelReleased
+    contract: Contract
+
+
+def save(directory: Path, release: ModelReleased, contract: Contract) -> None:
+    """Remember a release with its contract, unless a newer one is remembered already."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{release.use_case}.json"
+    if (known := _read(path)) and known.release.sequence > release.sequence:
+        return
+    record = to_record(release)
+    document = {
+        "headers": [[name, value.decode()] for name, value in record.headers],
+        "event": record.value.decode(),
+        "contract": contract.to_json(),
+    }
+    write_atomically(path, json.dumps(document).encode(), sync=True)
+
+
+def load(directory: Path) -> list[Remembered]:
+    """Return what can be read; a damaged file is said and left out."""
+    found = [_read(path) for path in sorted(directory.glob("*.json"))]
+    return [each for each in found if each]
+
+
+def _read(path: Path) -> Remembered | None:
+    try:
+        document = json.loads(path.read_bytes())
+        headers = [(str(name), str(value).encode()) for name, value in document["headers"]]
+        release = from_record(ModelReleased, document["event"].encode(), headers)
+        return Remembered(release, Contract.model_validate(document["contract"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        log.exception("a release snapshot cannot be read", extra={"path": str(path)})
+        return None
