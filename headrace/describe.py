@@ -1,0 +1,127 @@
+"""One readable line for every event, as an operator would tell it."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from shared.contract.amounts import MINOR_DIGITS
+from shared.events import (
+    ActivationReported,
+    Event,
+    KpiReported,
+    ModelRejected,
+    ModelReleased,
+    ModelTrained,
+    OutcomeRecorded,
+    PredictionServed,
+    RollbackRequested,
+    TimeAdvanced,
+    TrainingFinished,
+    TrainingRequested,
+    UseCaseApplied,
+)
+
+_SHOWN_CHANGES = 4
+
+
+def describe(event: Event) -> str:
+    """What happened, without time, topic and use case.
+
+    >>> from datetime import UTC, datetime
+    >>> march = datetime(2013, 3, 2, 5, tzinfo=UTC)
+    >>> describe(TimeAdvanced.begin(source="replay", time=march, now=march))
+    'event time is now 2013-03-02 05:00Z'
+    """
+    match event:
+        case PredictionServed() | OutcomeRecorded() | KpiReported() | TimeAdvanced():
+            return _about_data(event)
+        case UseCaseApplied():
+            changed = _some(event.changed) or "everything new"
+            return f"contract {_short(event.contract_digest)} revision {event.revision} by {event.signed_by}: {changed}"
+        case TrainingRequested():
+            return f"{event.requested_by} ({event.kind_of_cause}) asks for training: {event.reason}"
+        case ModelTrained():
+            numbers = _numbers(event.evaluation)
+            return f"package {_short(event.package_digest)} trained until {event.train_until:%Y-%m-%d %H:%MZ}{numbers}"
+        case TrainingFinished():
+            what = f"package {_short(event.package_digest)}, " if event.package_digest else ""
+            return f"run {event.run_id} {event.outcome}: {what}{event.reason} ({event.wall_seconds:.1f} s)"
+        case ModelRejected():
+            return f"package {_short(event.package_digest)} rejected at {event.gate}: {event.explanation}"
+        case ModelReleased():
+            forced = ", forced" if event.forced else ""
+            return (
+                f"release {event.sequence}: package {_short(event.package_digest)} under contract "
+                f"{_short(event.contract_digest)} because {event.cause}{forced}: {event.reason} ({event.released_by})"
+            )
+        case ActivationReported():
+            where = f"replica {event.replica} worker {event.worker}"
+            if event.status == "active":
+                return f"{where} serves release {event.sequence} ({event.milliseconds:.0f} ms)"
+            return f"{where} refused release {event.sequence} at {event.check}: {event.detail}"
+        case RollbackRequested():
+            release = f"release {event.release_sequence}" if event.release_sequence else "the release"
+            to = f" to package {_short(event.to_package)}" if event.to_package else ""
+            kpi = f" [{event.kpi}{_numbers(event.evidence)}]" if event.kpi else ""
+            return f"{event.requested_by} asks to roll back {release}{to}: {event.reason}{kpi}"
+        case _:
+            return repr(event)
+
+
+def _about_data(event: PredictionServed | OutcomeRecorded | KpiReported | TimeAdvanced) -> str:
+    match event:
+        case PredictionServed(status="answered"):
+            decided = ", ".join(f"{count} {name}" for name, count in Counter(event.decisions).most_common())
+            flagged = sum(bool(names) for names in event.flagged)
+            note = f", {flagged} flagged" if flagged else ""
+            return f"{len(event.decisions)} decisions: {decided}{note} ({event.latency_ms:.0f} ms)"
+        case PredictionServed():
+            return f"request {event.request_id} {event.status}: {event.error or 'no reason given'}"
+        case OutcomeRecorded():
+            labels = Counter(outcome.label for outcome in event.outcomes if outcome.label is not None)
+            numbers = sum(outcome.value is not None for outcome in event.outcomes)
+            told = [f"{count} {label}" for label, count in labels.most_common()]
+            told += [f"{numbers} measured"] if numbers else []
+            return f"{len(event.outcomes)} outcomes: {', '.join(told)}"
+        case KpiReported():
+            return _kpi(event)
+        case TimeAdvanced():
+            return f"event time is now {event.now:%Y-%m-%d %H:%MZ}"
+
+
+def _kpi(event: KpiReported) -> str:
+    value = _money(abs(event.value_minor), event.currency)
+    better = "better" if event.value_minor >= 0 else "worse"
+    used = "".join(
+        f", {name} {event.capacity_used.get(name, 0)} of {limit}" for name, limit in event.capacity_limit.items()
+    )
+    incidents = f"; incidents: {'; '.join(event.incidents)}" if event.incidents else ""
+    again = f" (correction {event.revision})" if event.replaces else ""
+    return (
+        f"block {event.block} {event.status.replace('_', ' ')}{again}: {event.volume} cases, "
+        f"cost {_money(event.cost_minor, event.currency)} {event.currency}, {value} {better} than without a model, "
+        f"labels {100 * event.coverage:.1f} %{used}{incidents}"
+    )
+
+
+def _money(minor: int, currency: str) -> str:
+    """Exact: minor units are integers.
+
+    >>> _money(31240, "USD"), _money(-5, "USD"), _money(312, "JPY")
+    ('312.40', '-0.05', '312')
+    """
+    digits = MINOR_DIGITS.get(currency, 2)
+    whole, rest = divmod(abs(minor), 10**digits)
+    return f"{'-' if minor < 0 else ''}{whole}" + (f".{rest:0{digits}d}" if digits else "")
+
+
+def _short(digest: str) -> str:
+    return digest[:8]
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - _SHOWN_CHANGES
+    return ", ".join(names[:_SHOWN_CHANGES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _numbers(numbers: Mapping[str, float]) -> str:
+    return "".join(f", {name} {value:.4g}" for name, value in numbers.items())

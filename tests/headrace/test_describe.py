@@ -1,0 +1,46 @@
+"""Every event of the catalogue has a readable line."""
+
+import pytest
+
+from headrace.describe import describe
+from shared.events import CATALOGUE, KpiReported, PredictionServed
+from tests.events.records import example
+
+LINES = {
+    "use_case_applied": "contract 0c131dd7 revision 2 by arrivals-desk: decisions.review.capacity.limit",
+    "training_requested": "ada (person) asks for training: first model",
+    "training_finished": "run run-1 trained: package bc4a7118, first model (14.2 s)",
+    "model_released": "release 3: package bc4a7118 under contract 0c131dd7 because rollback: cost per flight rose "
+    "after release 2 (ada)",
+    "activation_reported": "replica 0 worker 1234 refused release 3 at golden: record 17: score 0.41, expected 0.14",
+    "prediction_served": "3 decisions: 2 none, 1 act, 1 flagged (12 ms)",
+    "outcome_recorded": "2 outcomes: 1 on_time, 1 measured",
+    "rollback_requested": "ada asks to roll back release 3 to package da925a30: the desk drowns in reviews "
+    "[regret, lower_bound 0.021, days 12]",
+    "time_advanced": "event time is now 2013-03-05 05:00Z",
+}
+
+
+@pytest.mark.parametrize("topic", CATALOGUE)
+def test_every_event_is_told_in_one_line_of_words(topic: str) -> None:
+    line = describe(example(topic))
+    assert "\n" not in line
+    assert "(id=" not in line, "this event has no words of its own"
+    assert line == LINES.get(topic, line)
+
+
+def test_money_is_told_exactly() -> None:
+    kpi = example("kpi_reported")
+    assert isinstance(kpi, KpiReported)
+    assert "cost 312.40 USD, 148.20 better than without a model, labels 99.7 %" in describe(kpi)
+    worse = kpi.model_copy(update={"value_minor": -7, "currency": "JPY"})
+    assert "cost 31240 JPY, 7 worse than without a model" in describe(worse)
+
+
+def test_a_refused_request_says_why() -> None:
+    served = example("prediction_served")
+    assert isinstance(served, PredictionServed)
+    refused = PredictionServed.begin(
+        source="serving/0", time=served.time, use_case="flights", request_id="r", status="refused", error="no release"
+    )
+    assert describe(refused) == "request r refused: no release"
