@@ -132,7 +132,7 @@ def _decisions(
         rows = rows.filter(pl.col("block").is_in(list(blocks)))
     needed = ["event_day", "prediction_id", "event_time", "block", "kafka_partition", "kafka_offset"]
     if columns is not None:
-        rows = rows.select(dict.fromkeys([*needed, *columns]))
+        rows = rows.select(list(dict.fromkeys([*needed, *columns])))
     # A repeated request gets its first answer back, in the same block: so blocks add up to the table.
     return (
         rows.sort("kafka_offset", "kafka_partition")

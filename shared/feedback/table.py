@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from shared.feedback.schema import PARTITIONS, SCHEMAS, STATISTICS, TableName, polars_schema
 
@@ -28,6 +29,37 @@ class Days:
     last: dt.date | None = None
 
 
+class Snapshot:
+    """One version of a table: its columns and its files."""
+
+    def __init__(self, table: DeltaTable) -> None:
+        self.version = table.version()
+        self.schema = polars_schema(table.schema())
+        self._files = pl.DataFrame(pa.table(table.get_add_actions(flatten=True)))
+
+    def paths(self, use_case: str | None, days: Days) -> set[str]:
+        """The files that may hold rows of this use case and these days."""
+        if self._files.is_empty():
+            return set()
+        day, wanted = pl.col("partition.event_day"), [pl.lit(True)]
+        if use_case is not None:
+            wanted.append(pl.col("partition.use_case") == use_case)
+        if days.first is not None:
+            wanted.append(day >= days.first)
+        if days.last is not None:
+            wanted.append(day <= days.last)
+        return {str(path) for path in self._files.filter(*wanted)["path"]}
+
+    def partitions(self, more_than: int) -> list[tuple[str, dt.date]]:
+        """The (use_case, event_day) that have more files than this."""
+        if self._files.is_empty():
+            return []
+        counts = (
+            self._files.group_by("partition.use_case", "partition.event_day").len().filter(pl.col("len") > more_than)
+        )
+        return sorted((str(use_case), day) for use_case, day, _ in counts.iter_rows())
+
+
 class FeedbackTable:
     """The table `name` below `location` (a folder, or any URL that delta-rs knows)."""
 
@@ -36,17 +68,23 @@ class FeedbackTable:
         self.uri = f"{str(location).rstrip('/')}/{name}"
         self._options = storage_options
 
-    def open(self, version: int | None = None) -> DeltaTable | None:
-        """The table at a version, the newest by default; None before its first row."""
+    def open(self) -> DeltaTable | None:
+        """The table at its newest version; None before its first row."""
         try:
-            return DeltaTable(self.uri, version=version, storage_options=self._options)
+            return DeltaTable(self.uri, storage_options=self._options)
         except TableNotFoundError:
             return None
 
     def version(self) -> int | None:
         """The newest version; None before the first row."""
         table = self.open()
-        return None if table is None else table.version()
+        return None if table is None else _remember(self.uri, table).version
+
+    def snapshot(self, version: int) -> Snapshot:
+        """The table at a version: opened once, since a version never changes."""
+        return _remembered(self.uri, version) or _remember(
+            self.uri, DeltaTable(self.uri, version=version, storage_options=self._options)
+        )
 
     def offsets(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """The next offset to read of each (topic, partition) that the table knows."""
@@ -74,29 +112,51 @@ class FeedbackTable:
         use_case: str | None = None,
         days: Days | None = None,
         version: int | None = None,
-        where: pl.Expr | None = None,
+        added_since: int | None = None,
     ) -> pl.LazyFrame:
-        """The rows of a use case and a range of event days, reading no other file.
+        """The rows of a use case and a range of event days at a version (the newest by default).
 
-        `where` further picks files by their statistics (columns `min.<column>`, `max.<column>`); it never drops rows.
-        An absent table is an empty one.
+        Opens no other file. `added_since`: only files that came after that version; compaction may bring older rows
+        along. An absent table is an empty one.
         """
-        table = self.open(version)
-        if table is None:
+        version = self.version() if version is None else version
+        if version is None:
             return self.empty()
-        schema = polars_schema(table.schema())
-        paths = _files(table, use_case, days or Days(), where)
+        snapshot = self.snapshot(version)
+        paths = snapshot.paths(use_case, days or Days())
+        if added_since is not None:
+            paths -= self._paths_at(added_since)
+        schema = snapshot.schema
         if not paths:
             return pl.LazyFrame(schema=schema)
         return pl.scan_parquet(
-            [f"{self.uri}/{path}" for path in paths],
+            [f"{self.uri}/{path}" for path in sorted(paths)],
             glob=False,
             schema=schema,
             hive_partitioning=True,
             hive_schema={name: schema[name] for name in PARTITIONS},
             missing_columns="insert",
+            extra_columns="ignore",
             storage_options=self._options,
         ).select(*SCHEMAS[self.name].names, *sorted(schema.keys() - set(SCHEMAS[self.name].names)))
+
+    def _paths_at(self, version: int) -> set[str]:
+        try:
+            return self.snapshot(version).paths(None, Days())
+        except DeltaError:
+            # Its log was cleaned up: then every file may be new.
+            log.warning("an old version is gone", extra={"table": self.name, "version": version})
+            return set()
+
+    def compact(self, more_than: int = 32) -> int:
+        """Join the small files of each partition that has many; returns how many partitions were rewritten."""
+        table = self.open()
+        if table is None:
+            return 0
+        crowded = Snapshot(table).partitions(more_than)
+        for use_case, day in crowded:
+            table.optimize.compact([("use_case", "=", use_case), ("event_day", "=", day.isoformat())])
+        return len(crowded)
 
     def empty(self) -> pl.LazyFrame:
         """No rows, but the right columns."""
@@ -147,17 +207,19 @@ def _fresh(rows: pa.Table, stored: Mapping[int, int]) -> pa.Table:
     return rows
 
 
-def _files(table: DeltaTable, use_case: str | None, days: Days, where: pl.Expr | None) -> list[str]:
-    actions = pl.DataFrame(pa.table(table.get_add_actions(flatten=True)))
-    if actions.is_empty():
-        return []
-    wanted = [pl.lit(True)]
-    if use_case is not None:
-        wanted.append(pl.col("partition.use_case") == use_case)
-    if days.first is not None:
-        wanted.append(pl.col("partition.event_day") >= days.first)
-    if days.last is not None:
-        wanted.append(pl.col("partition.event_day") <= days.last)
-    if where is not None:
-        wanted.append(where)
-    return sorted(str(path) for path in actions.filter(*wanted)["path"])
+# Opening a version reads the whole log; a step of the monitor asks for the same few versions again and again.
+_SNAPSHOTS: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
+_KEPT = 12
+
+
+def _remembered(uri: str, version: int) -> Snapshot | None:
+    return _SNAPSHOTS.get((uri, version))
+
+
+def _remember(uri: str, table: DeltaTable) -> Snapshot:
+    key = (uri, table.version())
+    if key not in _SNAPSHOTS:
+        _SNAPSHOTS[key] = Snapshot(table)
+        while len(_SNAPSHOTS) > _KEPT:
+            _SNAPSHOTS.popitem(last=False)
+    return _SNAPSHOTS[key]

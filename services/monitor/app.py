@@ -1,0 +1,75 @@
+"""Builds the monitor: settings, database, the data topics' consumer, the closing step."""
+
+import asyncio
+from typing import Any
+
+from services.monitor.closing import Closing
+from services.monitor.handlers import add_handlers
+from services.monitor.ingest import Ingest
+from services.monitor.settings import MonitorSettings
+from services.monitor.store import BlockStore, Contracts, LookStore
+from shared.spine import logs
+from shared.spine.app import Service, build_app, serve
+from shared.spine.clock import Clock
+from shared.spine.db import Database
+from shared.spine.subscribe import ServiceRouter
+
+_LOOK_SECONDS = 0.05
+
+
+class Monitor:
+    """The parts of the running monitor."""
+
+    def __init__(self, settings: MonitorSettings) -> None:
+        self.settings = settings
+        self.db = Database(settings.database)
+        self.clock = Clock(settings.clock)
+        self.contracts = Contracts()
+        self.closing = Closing(self.db, settings.feedback_location, self.contracts)
+        router = ServiceRouter("monitor", settings.instance)
+        add_handlers(router)
+        self.service = Service(
+            name="monitor",
+            settings=settings,
+            clock=self.clock,
+            db=self.db,
+            router=router,
+            context={"contracts": self.contracts},
+            background=[self._consume],
+            pending=self._pending,
+            detail=self._detail,
+        )
+        self.ingest = Ingest(settings, self.db, self.contracts, self.service.dead_letters)
+        # In a replay the day's rows must be in the tables before its blocks close.
+        if settings.clock == "replay":
+            self.clock.on_step(self.ingest.catch_up)
+        self.clock.on_step(self.closing.step)
+
+    async def _consume(self) -> None:
+        # A consumer of a topic that is not there yet would wait for minutes.
+        while not self.service.ready:  # noqa: ASYNC110 - the spine shows readiness as a flag
+            await asyncio.sleep(_LOOK_SECONDS)
+        await self.ingest.run()
+
+    async def _pending(self) -> dict[str, int]:
+        pending = await self.ingest.pending()
+        if self.clock.mode == "replay" and (now := self.clock.known):
+            async with self.db.read() as session:
+                closed_at = await LookStore(session).get_closed_at()
+            pending["steps"] = int(closed_at is None or closed_at < now)
+        return pending
+
+    async def _detail(self) -> dict[str, Any]:
+        async with self.db.read() as session:
+            return {"last_block": dict(await BlockStore(session).list_last())}
+
+
+def main() -> None:
+    """Run the monitor until SIGTERM."""
+    settings = MonitorSettings()
+    logs.setup("monitor", settings.log_level)
+    serve(build_app(Monitor(settings).service), settings.monitor_host, settings.monitor_port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""What one release did in one block: counts, exact money over labelled rows, quality, incidents. Pure."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from services.monitor.quality import quality
+from shared.contract.capacity import block_bounds
+from shared.contract.policy import Policy, derive_policy
+from shared.contract.schema import Contract
+from shared.contract.value import cost_minor
+from shared.feedback.accounting import countable
+
+Status = Literal["closed", "judged", "given_up"]
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """The measured part of `kpi_reported`. Money covers labelled rows only: an estimate never enters it."""
+
+    status: Status
+    volume: int
+    labelled: int
+    awaiting: int
+    given_up: int
+    coverage: float
+    mature: bool
+    selected: bool
+    positives: int
+    decisions: dict[str, int]
+    reasons: dict[str, int]
+    capacity_limit: dict[str, int]
+    capacity_used: dict[str, int]
+    currency: str
+    cost_minor: int
+    cost_without_model_minor: int
+    value_minor: int
+    quality: dict[str, float]
+    incidents: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def report_block(rows: pl.DataFrame, contract: Contract, block: str, now: dt.datetime) -> BlockReport:
+    """Judge the joined rows of one (block, release) as known at `now`.
+
+    A block is mature when `mature_after` has passed since its end, or all labels that can come are there; whatever is
+    missing after `give_up_after` is given up.
+    """
+    policy = derive_policy(contract)
+    rows = countable(rows, policy)
+    labelled = rows.filter("labelled")
+    missing = rows.height - labelled.height
+    status = _status(rows, contract, block, now)
+    cost, without = _money(labelled, policy)
+    decisions = _counts(rows["decision"])
+    measured = quality(labelled, policy)
+    return BlockReport(
+        status=status,
+        volume=rows.height,
+        labelled=labelled.height,
+        awaiting=0 if status == "given_up" else missing,
+        given_up=missing if status == "given_up" else 0,
+        coverage=labelled.height / rows.height if rows.height else 0.0,
+        mature=status != "closed",
+        selected=contract.label.observed_when != "always",
+        positives=labelled.filter(pl.col("label") == policy.classes[-1]).height if policy.task == "binary" else 0,
+        decisions=decisions,
+        reasons=_counts(rows["reason"]),
+        capacity_limit=policy.limits,
+        capacity_used={name: decisions.get(name, 0) for name in policy.limits},
+        currency=policy.currency,
+        cost_minor=cost,
+        cost_without_model_minor=without,
+        value_minor=without - cost,
+        quality=measured,
+        incidents=list(
+            _incidents(rows, contract, _measured(decisions, labelled.height, cost, contract, measured), status)
+        ),
+    )
+
+
+def transitions(contract: Contract, block: str) -> tuple[dt.datetime, dt.datetime, dt.datetime]:
+    """When a block ends, when it is mature at the latest, and when missing labels are given up."""
+    end = block_bounds(contract, block)[1]
+    return end, contract.label.mature_after.after(end), contract.label.give_up_after.after(end)
+
+
+def _status(rows: pl.DataFrame, contract: Contract, block: str, now: dt.datetime) -> Status:
+    _, mature, give_up = transitions(contract, block)
+    if rows.height and rows["labelled"].all():
+        return "judged"
+    if now >= max(give_up, mature):
+        return "given_up"
+    seen_after = contract.label.observed_when
+    expected = rows if seen_after == "always" else rows.filter(pl.col("decision").is_in(list(seen_after)))
+    return "judged" if now >= mature or (expected.height and expected["labelled"].all()) else "closed"
+
+
+def _counts(column: pl.Series) -> dict[str, int]:
+    return {str(name): int(count) for name, count in sorted(column.value_counts().iter_rows())}
+
+
+def _money(labelled: pl.DataFrame, policy: Policy) -> tuple[int, int]:
+    """Cost with and without the model. Classes cost the same for every row, so pairs are counted, not rows."""
+    pairs: list[tuple[str, list[float], str | None, float | None, int]]
+    if policy.task != "regression":
+        groups: Iterable[tuple[Any, ...]] = labelled.group_by("decision", "label").len().iter_rows()
+        pairs = [(decision, [], label, None, count) for decision, label, count in groups]
+    else:
+        columns = labelled.select("decision", "scores", "value").iter_rows()
+        pairs = [(decision, scores, None, value, 1) for decision, scores, value in columns]
+    cost = sum(
+        count * cost_minor(policy, decision, scores, label, value) for decision, scores, label, value, count in pairs
+    )
+    without = sum(
+        count * cost_minor(policy, policy.without_model, scores, label, value)
+        for _, scores, label, value, count in pairs
+    )
+    return cost, without
+
+
+def _measured(
+    decisions: dict[str, int], labelled: int, cost: int, contract: Contract, measured: dict[str, float]
+) -> dict[str, float]:
+    """Every number of this block that a contract may put an absolute limit on, by name."""
+    numbers = dict(measured)
+    for name, count in decisions.items():
+        numbers[f"{name}_per_day"] = numbers[f"{name}s_per_day"] = float(count)
+    if labelled:
+        numbers["cost_per_case"] = cost / labelled / 10**contract.digits
+    return numbers
+
+
+def _incidents(rows: pl.DataFrame, contract: Contract, numbers: dict[str, float], status: Status) -> Iterable[str]:
+    flagged = rows.filter(pl.col("flagged").list.len() > 0).height
+    allowed = contract.monitoring.max_flagged
+    if rows.height and flagged / rows.height > allowed:
+        yield f"{flagged} of {rows.height} decisions had a feature outside its range or type, allowed are {allowed:.1%}"
+    for name, kpi in contract.kpis.items():
+        measured = numbers.get(name)
+        # A number that rests on labels says nothing before they are in.
+        if kpi.against or measured is None or (status == "closed" and not name.endswith("_per_day")):
+            continue
+        if kpi.ceiling is not None and measured > kpi.ceiling:
+            yield f"{name} is {measured:.6g}, above its ceiling {kpi.ceiling:g}"
+        if kpi.floor is not None and measured < kpi.floor:
+            yield f"{name} is {measured:.6g}, below its floor {kpi.floor:g}"

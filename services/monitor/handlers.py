@@ -1,0 +1,31 @@
+"""What the monitor does when it hears a lifecycle event."""
+
+from typing import Annotated
+
+from faststream import Context
+
+from services.monitor.store import Contracts, ContractStore
+from shared.contract.schema import Contract
+from shared.events import UseCaseApplied
+from shared.spine.db import Db
+from shared.spine.inbox import first_time
+from shared.spine.subscribe import ServiceRouter, subscribe
+
+ContractsDep = Annotated[Contracts, Context("contracts")]
+
+
+def add_handlers(router: ServiceRouter) -> None:
+    """Subscribe everything that the monitor listens to, the data topics aside."""
+    subscribe(router, UseCaseApplied)(on_use_case_applied)
+
+
+async def on_use_case_applied(event: UseCaseApplied, db: Db, contracts: ContractsDep) -> None:
+    """Blocks of releases under this contract can be judged from now on."""
+    # Broken contracts end as dead letters here, not as a step that fails for ever.
+    Contract.model_validate(event.contract)
+    await contracts.load(db)
+    async with db.transaction() as session:
+        if not await first_time(session, event):
+            return
+        await ContractStore(session).add(event)
+    contracts.put(event.contract_digest, dict(event.contract))

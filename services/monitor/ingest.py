@@ -1,0 +1,245 @@
+"""Reads both data topics and writes them to the feedback tables, whose own offsets say where to go on."""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.monitor import metrics
+from services.monitor.buffer import TABLE_OF, Batch, Buffer
+from services.monitor.contents import outcome_problems, prediction_problem
+from services.monitor.settings import MonitorSettings
+from services.monitor.store import Contracts
+from shared.events import MalformedEventError, OutcomeRecorded, PredictionServed, from_record, unknown_fields
+from shared.feedback.schema import TOPICS, TableName
+from shared.feedback.table import FeedbackTable
+from shared.spine.clock import monotonic
+from shared.spine.db import Database
+from shared.spine.dead_letters import DeadLetters
+from shared.spine.errors import TransientError
+from shared.spine.metrics import SPINE_ERRORS_TOTAL, SPINE_UNKNOWN_FIELDS_TOTAL
+
+log = logging.getLogger(__name__)
+GROUP = "monitor.feedback"
+_POLL_SECONDS = 0.2
+_MAX_RECORDS = 500
+_PATIENCE_SECONDS = 30.0
+_STATUS_SECONDS = 2.0
+
+
+class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
+    """One consumer for both data topics. At least once from Kafka, once in the tables."""
+
+    def __init__(
+        self, settings: MonitorSettings, db: Database, contracts: Contracts, dead_letters: DeadLetters
+    ) -> None:
+        self._settings, self._db, self._contracts, self._dead_letters = settings, db, contracts, dead_letters
+        self._tables: dict[TableName, FeedbackTable] = {
+            name: FeedbackTable(settings.feedback_location, name) for name in TOPICS
+        }
+        self._buffer = Buffer()
+        self._consumer: AIOKafkaConsumer | None = None
+        self._assigned = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._poll: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
+        # Grows whenever the positions are set anew: records read before belong to another story.
+        self._story = 0
+        self._since: float | None = None
+        self._commits = 0
+
+    async def run(self) -> None:
+        """Consume for ever; after an error everything starts again from the tables' offsets."""
+        await self._contracts.load(self._db)
+        self._consumer = consumer = AIOKafkaConsumer(
+            **self._settings.kafka_options(),
+            group_id=GROUP,
+            group_instance_id=f"{GROUP}.{self._settings.instance}",
+            client_id=f"headrace-monitor-{self._settings.instance}",
+            session_timeout_ms=45_000,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+        )
+        consumer.subscribe(list(TOPICS.values()), listener=self)
+        try:
+            await consumer.start()
+            while True:
+                await self._once()
+        finally:
+            self._assigned.clear()
+            self._consumer = None
+            async with asyncio.timeout(10):
+                await consumer.stop()
+
+    async def catch_up(self, _now: dt.datetime) -> None:
+        """A clock step: everything that lies in the topics at this moment is in the tables afterwards."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await self._assigned.wait()
+        async with self._interrupting():
+            consumer = self._ready()
+            ends = await consumer.end_offsets(consumer.assignment())
+            while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+                await self._read(_POLL_SECONDS)
+            await self._flush()
+
+    async def pending(self) -> dict[str, int]:
+        """Rows in memory, and records that are not in the tables; 1 while that cannot be known."""
+        consumer = self._consumer
+        if consumer is None or not self._assigned.is_set():
+            return {"unflushed": self._buffer.rows, "table_lag": 1}
+        try:
+            async with asyncio.timeout(_STATUS_SECONDS):
+                ends = await consumer.end_offsets(consumer.assignment())
+        except (KafkaError, TimeoutError):
+            return {"unflushed": self._buffer.rows, "table_lag": 1}
+        lag = dict.fromkeys(TABLE_OF, 0)
+        for partition, end in ends.items():
+            written = self._buffer.written.get((partition.topic, partition.partition), 0)
+            lag[partition.topic] += max(end - written, 0)
+        for topic, records in lag.items():
+            metrics.MONITOR_CONSUMER_LAG_RECORDS.labels(topic).set(records)
+        return {"unflushed": self._buffer.rows, "table_lag": sum(lag.values())}
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """What is in memory belongs to whoever gets the partitions; it is read again from the tables' offsets."""
+        self._assigned.clear()
+        self._story += 1
+        self._buffer.begin({})
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """The tables know where to go on; the group's own offset is for lag tools only."""
+        await self._restore()
+
+    async def _restore(self) -> None:
+        consumer = self._ready()
+        partitions = [(one.topic, one.partition) for one in consumer.assignment()]
+        offsets: dict[tuple[str, int], int] = {}
+        for name, topic in TOPICS.items():
+            mine = [key for key in partitions if key[0] == topic]
+            offsets |= await asyncio.to_thread(self._tables[name].offsets, mine)
+        starts = await consumer.beginning_offsets(consumer.assignment())
+        # From here to the end nothing waits: positions, buffer and story change together.
+        for partition, first in starts.items():
+            known = offsets.get((partition.topic, partition.partition), 0)
+            if known < first:
+                log.warning(
+                    "records were deleted before they were read",
+                    extra={"topic": partition.topic, "from": known, "to": first},
+                )
+            offsets[partition.topic, partition.partition] = max(known, first)
+            consumer.seek(partition, max(known, first))
+        self._buffer.begin(offsets)
+        self._story, self._since = self._story + 1, None
+        if starts:
+            self._assigned.set()
+
+    @asynccontextmanager
+    async def _interrupting(self) -> AsyncIterator[None]:
+        """Take the turn at once: an idle poll is cut short, since a replay steps hundreds of times."""
+        if self._poll and self._turn.locked():
+            self._poll.cancel()
+        async with self._turn:
+            yield
+
+    async def _once(self) -> None:
+        async with self._turn:
+            await self._read(_POLL_SECONDS)
+            waited = monotonic() - self._since if self._since is not None else 0.0
+            if self._buffer.rows >= self._settings.flush_rows or waited >= self._settings.flush_seconds:
+                await self._flush()
+        # Whoever waits for the turn gets it.
+        await asyncio.sleep(0)
+
+    async def _read(self, seconds: float) -> None:
+        consumer, story = self._ready(), self._story
+        self._poll = asyncio.ensure_future(consumer.getmany(timeout_ms=int(seconds * 1000), max_records=_MAX_RECORDS))
+        try:
+            polled = await self._poll
+        except asyncio.CancelledError:
+            if not self._poll.cancelled() or (current := asyncio.current_task()) is None or current.cancelling():
+                self._poll.cancel()
+                raise
+            return
+        finally:
+            self._poll = None
+        try:
+            events = [(record, await self._parse(record)) for records in polled.values() for record in records]
+        except BaseException:
+            # The consumer is past these records already: go back, or they would be lost.
+            await self._restore()
+            raise
+        if story != self._story or not self._assigned.is_set():
+            # Partitions came or went in between; these records may lie before or after the new positions.
+            await self._restore()
+            return
+        for record, event in events:
+            self._buffer.add(record.topic, record.partition, record.offset, event)
+        if self._since is None and not self._buffer.is_clean:
+            self._since = monotonic()
+
+    async def _parse(self, record: Any) -> PredictionServed | OutcomeRecorded | None:
+        """The event, or None once its dead letter is acknowledged."""
+        try:
+            event: PredictionServed | OutcomeRecorded
+            if record.topic == PredictionServed.topic:
+                event = from_record(PredictionServed, record.value, record.headers)
+                problem = prediction_problem(event, self._contracts.get(event.contract_digest))
+                metrics.MONITOR_REQUESTS_TOTAL.labels(event.use_case, event.status).inc()
+            else:
+                event = from_record(OutcomeRecorded, record.value, record.headers)
+                problem = outcome_problems(event, self._contracts.newest(event.use_case))
+        except MalformedEventError as error:
+            problem, kind = str(error), type(error).__name__
+        else:
+            kind = "OutcomeError" if isinstance(event, OutcomeRecorded) else "DecisionError"
+            if dropped := unknown_fields(event):
+                SPINE_UNKNOWN_FIELDS_TOTAL.labels(record.topic).inc(dropped)
+        if problem is None:
+            return event
+        SPINE_ERRORS_TOTAL.labels("monitor", record.topic, "permanent").inc()
+        log.error("dead letter", extra={"topic": record.topic, "offset": record.offset, "error": problem[:500]})
+        await self._dead_letters.send(record, f"permanent: {problem}", error=kind)
+        return None
+
+    async def _flush(self) -> None:
+        """One commit per table; Kafka's group offset follows for whoever measures lag by it."""
+        consumer, story = self._ready(), self._story
+        positions = {one: await consumer.position(one) for one in consumer.assignment()}
+        if story != self._story:
+            return
+        for partition, position in positions.items():
+            # Past markers of transactions too, which are records that no reader sees.
+            self._buffer.skip_to((partition.topic, partition.partition), position)
+        batches, self._since = self._buffer.batches(), None
+        for batch in batches:
+            await asyncio.to_thread(self._append, batch)
+        if story != self._story or not batches:
+            return
+        self._buffer.take_written(batches)
+        await self._commit_group(batches)
+        self._commits += 1
+        if self._commits % self._settings.monitor_compact_commits == 0:
+            for table in self._tables.values():
+                await asyncio.to_thread(table.compact)
+
+    def _append(self, batch: Batch) -> None:
+        with metrics.MONITOR_FLUSH_SECONDS.labels(batch.table).time():
+            added = self._tables[batch.table].append(batch.rows, batch.offsets)
+        metrics.MONITOR_ROWS_TOTAL.labels(batch.table).inc(added)
+
+    async def _commit_group(self, batches: Sequence[Batch]) -> None:
+        offsets = {TopicPartition(*key): following for batch in batches for key, following in batch.offsets.items()}
+        try:
+            await self._ready().commit(offsets)
+        except KafkaError as error:
+            log.info("the group's offset stays behind", extra={"error": repr(error)[:200]})
+
+    def _ready(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise TransientError("the data topics are not consumed: Kafka is away")
+        return self._consumer

@@ -1,0 +1,24 @@
+"""The monitor's metrics, one comment each."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# Rows that entered the feedback tables.
+MONITOR_ROWS_TOTAL = Counter("monitor_rows_total", "Rows appended to the feedback tables", ["table"])
+# Requests as serving reports them: answered, refused, failed.
+MONITOR_REQUESTS_TOTAL = Counter("monitor_requests_total", "Requests seen, by status", ["use_case", "status"])
+# How long one write to a table takes, the commit included.
+MONITOR_FLUSH_SECONDS = Histogram("monitor_flush_seconds", "Duration of a write to a feedback table", ["table"])
+# Records of a data topic that are not in the table yet.
+MONITOR_CONSUMER_LAG_RECORDS = Gauge("monitor_consumer_lag_records", "Records not yet in the feedback table", ["topic"])
+# Newest event time in each table: silence of a source shows here.
+MONITOR_FRESHNESS_TIMESTAMP_SECONDS = Gauge(
+    "monitor_freshness_timestamp_seconds", "Newest event time written, as a Unix timestamp", ["table"]
+)
+# Share of labelled rows in the newest report of the newest block.
+MONITOR_BLOCK_COVERAGE_RATIO = Gauge(
+    "monitor_block_coverage_ratio", "Labelled share of the last reported block", ["use_case"]
+)
+# Reports published, by status of the block.
+MONITOR_REPORTS_TOTAL = Counter("monitor_reports_total", "kpi_reported published, by status", ["use_case", "status"])
+# How long a clock step takes to look for what changed and to report it.
+MONITOR_STEP_SECONDS = Histogram("monitor_step_seconds", "Duration of closing blocks in a clock step")

@@ -1,0 +1,37 @@
+"""Every variable that the monitor reads."""
+
+from pydantic import Field
+
+from shared.spine.settings import SpineSettings
+
+
+class MonitorSettings(SpineSettings):
+    """Prefix HEADRACE_, as everywhere."""
+
+    monitor_host: str = "127.0.0.1"
+    monitor_port: int = Field(default=7103, ge=1, le=65535)
+    monitor_database_url: str = ""
+    monitor_flush_seconds: float = Field(default=2.0, gt=0, description="wall mode: longest wait of a row in memory")
+    monitor_flush_rows: int = Field(
+        default=5_000, ge=1, description="wall mode: rows in memory that are written at once"
+    )
+    monitor_replay_flush_seconds: float = Field(
+        default=5.0, gt=0, description="replay: rows that no time_advanced has written are written after this"
+    )
+    monitor_replay_flush_rows: int = Field(default=50_000, ge=1, description="replay: rows in memory that are written")
+    monitor_compact_commits: int = Field(default=200, ge=2, description="commits between two looks for small files")
+
+    @property
+    def database(self) -> str:
+        """A file below the home by default; any SQLAlchemy async URL otherwise."""
+        return self.database_url(self.monitor_database_url, "monitor")
+
+    @property
+    def flush_seconds(self) -> float:
+        """Longest wait of a row in memory in the present clock mode."""
+        return self.monitor_flush_seconds if self.clock == "wall" else self.monitor_replay_flush_seconds
+
+    @property
+    def flush_rows(self) -> int:
+        """Most rows in memory in the present clock mode."""
+        return self.monitor_flush_rows if self.clock == "wall" else self.monitor_replay_flush_rows

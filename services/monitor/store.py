@@ -1,0 +1,165 @@
+"""All SQL of the monitor."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.monitor.changes import Changes, Look, Touched
+from services.monitor.tables import BlockRow, ContractRow, LookRow, ProgressRow
+from shared.contract.schema import Contract
+from shared.events import UseCaseApplied
+from shared.feedback.joined import Versions
+from shared.spine.db import Database
+
+_LOOK = 1
+
+
+class ContractStore:
+    """Contracts by digest, and the newest of each use case."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, event: UseCaseApplied) -> None:
+        """Keep the contract; the same digest applied again is the newest again."""
+        key = (event.use_case, event.contract_digest)
+        row = await self._session.get(ContractRow, key)
+        if row is None:
+            row = ContractRow(use_case=key[0], digest=key[1], revision=event.revision, document=dict(event.contract))
+            self._session.add(row)
+        row.revision = max(row.revision, event.revision)
+
+    async def list_all(self) -> list[ContractRow]:
+        """Every contract, the newest of each use case last."""
+        query = select(ContractRow).order_by(ContractRow.use_case, ContractRow.revision, ContractRow.digest)
+        return list(await self._session.scalars(query))
+
+
+class LookStore:
+    """How far the tables were looked at."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def get(self) -> Look:
+        """The last look; an empty one before the first."""
+        row = await self._session.get(LookRow, _LOOK)
+        if row is None:
+            return Look()
+        progress = await self._session.scalars(select(ProgressRow))
+        following = {(one.topic, one.partition): one.following for one in progress}
+        return Look(Versions(row.decisions_version, row.outcomes_version), following, row.marked_at)
+
+    async def get_closed_at(self) -> datetime | None:
+        """The event time of the last step that was carried through."""
+        row = await self._session.get(LookRow, _LOOK)
+        return row.closed_at if row else None
+
+    async def set(self, look: Look) -> None:
+        """Where the next look begins."""
+        assert look.at is not None
+        row = await self._session.get(LookRow, _LOOK)
+        if row is None:
+            row = LookRow(id=_LOOK, marked_at=look.at)
+            self._session.add(row)
+        row.decisions_version, row.outcomes_version = look.versions
+        row.marked_at = max(row.marked_at, look.at)
+        for (topic, partition), following in look.following.items():
+            await self._session.merge(ProgressRow(topic=topic, partition=partition, following=following))
+
+    async def set_closed_at(self, now: datetime) -> None:
+        """The step at `now` is carried through."""
+        row = await self._session.get(LookRow, _LOOK)
+        assert row is not None
+        row.closed_at = now
+
+
+class BlockStore:
+    """Blocks, one row per (use case, block, release)."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def mark(self, changes: Changes) -> None:
+        """Blocks that new rows touch are stale until the next report; unheard-of ones appear."""
+        for touched in changes.touched:
+            row = await self._session.get(BlockRow, _key(touched))
+            if row is None:
+                self._session.add(BlockRow(**vars(touched)))
+            else:
+                row.stale = True
+
+    async def list_undated(self) -> list[BlockRow]:
+        """Blocks whose contract was not known when they appeared."""
+        return list(await self._session.scalars(select(BlockRow).where(BlockRow.ends_at.is_(None))))
+
+    async def list_due(self, now: datetime) -> list[BlockRow]:
+        """Ended blocks that new rows or time alone may have changed, in ledger order."""
+        query = (
+            select(BlockRow)
+            .where(BlockRow.ends_at <= now, or_(BlockRow.stale, BlockRow.due_at <= now))
+            .order_by(BlockRow.use_case, BlockRow.block, BlockRow.release_sequence)
+        )
+        return list(await self._session.scalars(query))
+
+    async def get(self, use_case: str, block: str, release_sequence: int) -> BlockRow | None:
+        """One block of one release."""
+        return await self._session.get(BlockRow, (use_case, block, release_sequence))
+
+    async def list_last(self) -> Mapping[str, str]:
+        """The newest reported block of each use case."""
+        query = select(BlockRow.use_case, func.max(BlockRow.block)).where(BlockRow.revision > 0)
+        rows = await self._session.execute(query.group_by(BlockRow.use_case))
+        return {str(use_case): str(block) for use_case, block in rows}
+
+    async def list_judged(self, use_case: str) -> list[BlockRow]:
+        """Judged blocks in block order: what evidence is made of."""
+        query = (
+            select(BlockRow)
+            .where(BlockRow.use_case == use_case, BlockRow.judged.is_not(None))
+            .order_by(BlockRow.block, BlockRow.release_sequence)
+        )
+        return list(await self._session.scalars(query))
+
+
+class Contracts:
+    """The contracts in memory: data events are checked against them record by record."""
+
+    def __init__(self) -> None:
+        self._by_digest: dict[str, Contract] = {}
+        self._newest: dict[str, Contract] = {}
+        self._loaded = False
+
+    async def load(self, db: Database) -> None:
+        """Read all contracts from the database, once."""
+        if self._loaded:
+            return
+        async with db.read() as session:
+            rows = await ContractStore(session).list_all()
+        for row in rows:
+            self.put(row.digest, row.document)
+        self._loaded = True
+
+    def put(self, digest: str, document: dict[str, Any]) -> None:
+        """The newest contract of a use case."""
+        contract = Contract.model_validate(document)
+        self._by_digest[digest] = self._newest[contract.use_case] = contract
+
+    def get(self, digest: str | None) -> Contract | None:
+        """The contract that a release names."""
+        return self._by_digest.get(digest or "")
+
+    def newest(self, use_case: str) -> Contract | None:
+        """The contract in force."""
+        return self._newest.get(use_case)
+
+    def lookback(self) -> dict[str, timedelta]:
+        """Per use case, how long its labels may take."""
+        return {name: contract.label.give_up_after.delta for name, contract in self._newest.items()}
+
+
+def _key(touched: Touched) -> tuple[str, str, int]:
+    return touched.use_case, touched.block, touched.release_sequence

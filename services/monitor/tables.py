@@ -1,0 +1,88 @@
+"""The monitor's rows: contracts heard of, blocks with their last report, and how far the tables were looked at.
+
+Names begin with `monitor_`, so that services may share one PostgreSQL database.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Integer, String, TypeDecorator
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.spine.db import Base
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime in UTC; SQLite alone would forget the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From UTC."""
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class ContractRow(Base):
+    """A contract that was applied; blocks are judged under the one that their release names."""
+
+    __tablename__ = "monitor_contracts"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class BlockRow(Base):
+    """One block of one release: what changed since its last report, the report, and what was judged."""
+
+    __tablename__ = "monitor_blocks"
+    __table_args__ = (
+        CheckConstraint("(revision = 0) = (report IS NULL)", name="monitor_blocks_report"),
+        CheckConstraint("(judged IS NULL) = (judged_at IS NULL)", name="monitor_blocks_judged"),
+    )
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    block: Mapped[str] = mapped_column(String(64), primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    package_digest: Mapped[str] = mapped_column(String(64))
+    behaviour_digest: Mapped[str] = mapped_column(String(64))
+    contract_digest: Mapped[str] = mapped_column(String(64))
+    # Rows or labels came that no report has counted yet.
+    stale: Mapped[bool] = mapped_column(default=True)
+    # Nothing is reported before `ends_at`; `due_at` is the next moment at which time alone changes the report.
+    ends_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    due_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    revision: Mapped[int] = mapped_column(Integer, default=0)
+    event_id: Mapped[str | None] = mapped_column(String(64), default=None)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    # Stored once: later labels change the report, never what entered evidence.
+    judged: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    judged_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+
+
+class ProgressRow(Base):
+    """Up to which record of a data topic, and which table version, blocks were marked."""
+
+    __tablename__ = "monitor_progress"
+
+    topic: Mapped[str] = mapped_column(String(128), primary_key=True)
+    partition: Mapped[int] = mapped_column(Integer, primary_key=True)
+    following: Mapped[int] = mapped_column(BigInteger)
+
+
+class LookRow(Base):
+    """The last look at the tables: its versions and its event time."""
+
+    __tablename__ = "monitor_looks"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    decisions_version: Mapped[int | None] = mapped_column(BigInteger)
+    outcomes_version: Mapped[int | None] = mapped_column(BigInteger)
+    marked_at: Mapped[datetime] = mapped_column(Instant)
+    closed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
