@@ -100,15 +100,13 @@ async def _plan(parts: Parts, contract: Contract) -> Application:
 
 
 @router.get("/use_cases")
-async def list_use_cases(parts: PartsOf, _caller: Reader) -> dict[str, list[answers.UseCase]]:
+async def list_use_cases(parts: PartsOf, _caller: Reader) -> list[answers.UseCase]:
     """Every use case and what it serves."""
     async with parts.db.read() as session:
         activations = list(await ActivationStore(session).list_all())
         releases = ReleaseStore(session)
         rows = await UseCaseStore(session).list_all()
-        return {
-            "use_cases": [answers.use_case(row, await releases.get_current(row.use_case), activations) for row in rows]
-        }
+        return [answers.use_case(row, await releases.get_current(row.use_case), activations) for row in rows]
 
 
 @router.get("/use_cases/{use_case}")
@@ -124,12 +122,12 @@ async def get_use_case(use_case: UseCaseName, parts: PartsOf, _caller: Reader) -
 
 
 @router.get("/use_cases/{use_case}/releases")
-async def list_releases(use_case: UseCaseName, parts: PartsOf, _caller: Reader) -> dict[str, list[answers.Released]]:
+async def list_releases(use_case: UseCaseName, parts: PartsOf, _caller: Reader) -> list[answers.Released]:
     """Every release, oldest first."""
     await standing_of(parts, use_case)
     async with parts.db.read() as session:
         rows = await ReleaseStore(session).list_for(use_case)
-    return {"releases": [answers.Released.model_validate(row) for row in rows]}
+    return [answers.Released.model_validate(row) for row in rows]
 
 
 @router.get("/use_cases/{use_case}/ledger")
@@ -137,11 +135,9 @@ async def ledger(
     use_case: UseCaseName,
     parts: PartsOf,
     _caller: Reader,
-    at: Annotated[
-        AwareDatetime | None, Query(description="event time with offset: what was in production then")
-    ] = None,
+    at: Annotated[AwareDatetime | None, Query(description="event time, with offset")] = None,
     after: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
 ) -> dict[str, Any]:
     """The history of a use case; `in_production` is its champion at `at` (now by default) and why."""
     await standing_of(parts, use_case)

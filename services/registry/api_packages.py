@@ -30,11 +30,11 @@ _TAR_BODY = {
 @router.get("")
 async def list_packages(
     parts: PartsOf, _caller: Reader, use_case: Annotated[str, Query(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-) -> dict[str, list[answers.PackageSummary]]:
+) -> list[answers.PackageSummary]:
     """The verified packages of a use case, newest training data first."""
     async with parts.db.read() as session:
         rows = await PackageRows(session).list_for(use_case)
-    return {"packages": [answers.package(row) for row in rows]}
+    return [answers.package(row) for row in rows]
 
 
 @router.get("/{digest}")

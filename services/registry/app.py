@@ -13,7 +13,7 @@ from services.registry.packages import Packages
 from services.registry.patience import Patience
 from services.registry.settings import RegistrySettings
 from services.registry.store import ActivationStore, ReleaseStore, UseCaseStore
-from shared.package.store import PackageStore
+from shared.package import PackageStore
 from shared.spine.app import Service, build_app, serve
 from shared.spine.clock import Clock
 from shared.spine.db import Database

@@ -86,8 +86,9 @@ async def plan_application(
         return Application(contract, standing, paths, note=note)
     before = await packages.forecast(served.package, served.policy)
     after = await packages.forecast(served.package, prepared.policy)
-    known = (forecast if isinstance(forecast, Forecast) else None for forecast in (before, after))
-    return Application(contract, standing, paths, prepared, *known)
+    if isinstance(before, Refusal) or isinstance(after, Refusal):
+        return Application(contract, standing, paths, prepared)
+    return Application(contract, standing, paths, prepared, before, after)
 
 
 async def put_in_force(session: AsyncSession, application: Application, applied_by: str, now: datetime) -> int | None:

@@ -13,11 +13,7 @@ from services.registry.forecast import Forecast, forecast
 from services.registry.gates import Verdict, judge, measure
 from services.registry.releases import Cause, Past, Refusal, next_release
 from shared.contract import Contract, Policy, derive_policy
-from shared.package.manifest import Manifest
-from shared.package.read import read_package
-from shared.package.refusal import PackageRefused
-from shared.package.store import PackageStore
-from shared.package.verify import verify_package
+from shared.package import Manifest, PackageRefused, PackageStore, read_package, verify_package
 from shared.spine.errors import TransientError
 
 T = TypeVar("T")

@@ -30,9 +30,8 @@ from shared.events import (
     ModelReleased,
     RollbackRequested,
     UseCaseApplied,
-    as_document,
 )
-from shared.package.manifest import Manifest
+from shared.package import Manifest
 
 
 class UseCaseStore:
@@ -190,7 +189,7 @@ class RequestStore:
                 event_id=event.id,
                 use_case=event.use_case,
                 requested_at=requested_at,
-                event=as_document(event),
+                event=event.model_dump_json(),
                 status="open",
                 answer=None,
             )
@@ -202,7 +201,7 @@ class RequestStore:
             RollbackRequestRow.status == "open", RollbackRequestRow.requested_at < before
         )
         rows = await self._session.scalars(query.order_by(RollbackRequestRow.requested_at, RollbackRequestRow.event_id))
-        return [RollbackRequested.model_validate({k: v for k, v in row.items() if k != "type"}) for row in rows]
+        return [RollbackRequested.model_validate_json(row) for row in rows]
 
     async def is_open(self, event_id: str) -> bool:
         """Whether nobody has decided it yet."""

@@ -152,7 +152,7 @@ class RollbackRequestRow(Base):
     event_id: Mapped[str] = mapped_column(String(256), primary_key=True)
     use_case: Mapped[str] = mapped_column(String(64), index=True)
     requested_at: Mapped[datetime] = mapped_column(Instant)
-    event: Mapped[dict[str, Any]] = mapped_column(JSON)
+    event: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(16), index=True)
     answer: Mapped[str | None] = mapped_column(Text)
 

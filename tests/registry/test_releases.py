@@ -1,0 +1,112 @@
+"""What a use case can go back to, and which requests are refused."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.registry.releases import (
+    Cause,
+    Past,
+    Refusal,
+    RollbackAsk,
+    good_packages,
+    judge_rollback,
+    next_release,
+    rollback_target,
+)
+
+DAY = timedelta(days=1)
+START = datetime(2013, 3, 1, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+def story(*releases: tuple[str, Cause] | tuple[str, Cause, bool]) -> list[Past]:
+    return [
+        Past(number, release[0], f"behaviour {release[0]}", "c", release[1], len(release) > 2, START + number * DAY)
+        for number, release in enumerate(releases, start=1)
+    ]
+
+
+def ask(day: int = 30, **changed: object) -> RollbackAsk:
+    return RollbackAsk(**({"now": START + day * DAY, "by_person": True} | changed))  # type: ignore[arg-type]
+
+
+def judged(history: list[Past], asked: RollbackAsk, usable: set[str] | None = None) -> str:
+    found = judge_rollback(asked, history, {"a", "b", "c"} if usable is None else usable, WEEK)
+    return f"refused: {found.rule}" if isinstance(found, Refusal) else found.package
+
+
+def test_the_first_release_has_nothing_behind_it() -> None:
+    assert rollback_target(story(("a", "first"))) is None
+    assert judged(story(("a", "first")), ask()) == "refused: no_target"
+
+
+def test_the_target_is_the_last_different_package() -> None:
+    assert judged(story(("a", "first"), ("b", "person"), ("b", "objective"), ("c", "promotion")), ask()) == "b"
+
+
+def test_an_objective_release_keeps_the_same_package_behind_it() -> None:
+    assert judged(story(("a", "first"), ("b", "person"), ("b", "objective")), ask()) == "a"
+
+
+def test_two_rollbacks_in_a_row_never_bring_the_bad_package_back() -> None:
+    history = story(("a", "first"), ("b", "person"), ("c", "person"), ("b", "rollback"))
+    assert judged(history, ask()) == "a"
+    assert judged([*history, *story(("a", "rollback"))], ask()) == "refused: no_target"
+
+
+def test_a_package_that_comes_back_stands_once() -> None:
+    history = story(("a", "first"), ("b", "person"), ("a", "person"))
+    assert [past.package for past in good_packages(history)] == ["b", "a"]
+
+
+def test_a_forced_release_is_never_what_others_go_back_to() -> None:
+    forced = story(("a", "first"), ("b", "person", True))
+    assert judged(forced, ask()) == "a"
+    assert judged([*forced, *story(("c", "person"))], ask()) == "a"
+
+
+def test_a_rollback_to_a_named_package_forgets_all_above_it() -> None:
+    history = story(("a", "first"), ("b", "person"), ("c", "person"), ("a", "rollback"))
+    assert [past.package for past in good_packages(history)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"to": "a"}, "a"),
+        ({"to": "b"}, "refused: same_package"),
+        ({"to": "z"}, "refused: no_target"),
+        ({"sequence": 1}, "refused: stale_sequence"),
+        ({"sequence": 2}, "a"),
+        ({"by_person": False}, "a"),
+    ],
+)
+def test_a_request_is_checked(changed: dict[str, object], expected: str) -> None:
+    assert judged(story(("a", "first"), ("b", "person")), ask(**changed)) == expected
+
+
+def test_nothing_released_is_nothing_to_roll_back() -> None:
+    assert judged([], ask()) == "refused: nothing_released"
+
+
+def test_a_target_that_cannot_be_served_is_refused() -> None:
+    assert judged(story(("a", "first"), ("b", "person")), ask(), usable=set()) == "refused: target_not_usable"
+
+
+def test_the_cooldown_binds_services_and_no_person() -> None:
+    history = story(("a", "first"), ("b", "person"), ("a", "rollback"), ("c", "person"))
+    within, after = 3 + 6, 3 + 7
+    assert judged(history, ask(within, by_person=False)) == "refused: cooldown"
+    assert judged(history, ask(after, by_person=False)) == "a"
+    assert judged(history, ask(within, by_person=True)) == "a"
+
+
+def test_the_next_release_takes_a_higher_sequence_and_names_what_to_keep_warm() -> None:
+    history = story(("a", "first"), ("b", "person"))
+    back = next_release(history, Past(3, "a", "behaviour a", "c2", "rollback", False, START))
+    assert (back["sequence"], back["package_digest"], back["rollback_target"]) == (3, "a", None)
+    same = next_release(history, Past(3, "b", "behaviour b", "c2", "objective", False, START))
+    assert (same["sequence"], same["contract_digest"], same["rollback_target"]) == (3, "c2", "a")
+    new = next_release(history, Past(3, "c", "behaviour c", "c", "person", False, START))
+    assert new["rollback_target"] == "b"
