@@ -3,7 +3,6 @@
 # Everything heavy is imported inside the commands, so that `--help` answers at once.
 
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -247,8 +246,9 @@ def demo(
 ) -> None:
     """Play real data through a whole system of its own, and show what the model was worth."""
     from headrace import demo as play
+    from headrace.foreground import end_like_ctrl_c
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_like_ctrl_c()
     raise typer.Exit(play.run(name, months, seed, report, keep, _settings(context).home))
 
 

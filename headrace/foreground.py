@@ -18,6 +18,13 @@ from headrace.supervisor import Supervisor
 from shared.spine.logs import setup
 
 
+def end_like_ctrl_c() -> None:
+    """One way out for every polite request to end: start, wait and stop are all made for KeyboardInterrupt."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def run_in_foreground(
     settings: CommandSettings,
     clock: str,
@@ -30,8 +37,7 @@ def run_in_foreground(
 ) -> None:
     """Start, wait for a signal, end; raises CommandError when the start fails."""
     setup("supervisor")
-    # One way out for both signals: start, wait and stop are all made for KeyboardInterrupt.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_like_ctrl_c()
     system = Supervisor(
         settings.home,
         clock=cast(Literal["wall", "replay"], clock),

@@ -11,16 +11,15 @@ from headrace.run_info import last_run_info, remove_run_info
 from shared.spine.clock import monotonic
 
 MARK = "HEADRACE_SUPERVISED_HOME"
-_PATIENCE_SECONDS = 12.0
 
 
-def clear_leftovers(home: Path, stopping: Event) -> None:
+def clear_leftovers(home: Path, stopping: Event, patience_seconds: float) -> None:
     """Let what an earlier supervisor left end by itself, then make it end; only Linux can tell, elsewhere a no-op."""
     info = last_run_info(home)
     if info is None:
         return
     pids = [info.kafka_pid, *(service.pid for service in info.services.values())]
-    deadline = monotonic() + _PATIENCE_SECONDS
+    deadline = monotonic() + patience_seconds
     while (left := _ours(home, pids)) and monotonic() < deadline and not stopping.is_set():
         stopping.wait(0.1)
     for pid in left:

@@ -122,7 +122,7 @@ class Supervisor:
                 f"a system runs under {self.home} already (process {self._ownership.holder()}); "
                 "`headrace status` shows it, `headrace down` ends it"
             )
-        clear_leftovers(self.home, self._stopping)
+        clear_leftovers(self.home, self._stopping, self._settings.stop_deadline_seconds)
         if self._broker is not None:
             self._address = self._broker.start(progress)
         self._check_wanted()

@@ -16,6 +16,7 @@ import pytest
 from headrace.ports import free_ports, is_free
 from headrace.run_info import NotRunningError, RunInfo, read_run_info
 from headrace.service_process import ServiceCommand
+from headrace.settings import CommandSettings
 from headrace.supervisor import Commands, Supervisor, SupervisorError
 from shared.spine.clock import monotonic
 
@@ -34,6 +35,9 @@ class Server(HTTPServer):
 Server(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 """
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVICE
+SLOW_TO_END = (
+    "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: print('asked to end', flush=True))\n" + SERVICE
+)
 FAILING = "import sys\nprint('the table is missing', file=sys.stderr)\nsys.exit(3)"
 NEVER_READY = "import signal; signal.pause()"
 NO_KAFKA = "127.0.0.1:9"
@@ -172,8 +176,9 @@ def test_stop_in_the_middle_of_a_start_leaves_nothing(tmp_path: Path) -> None:
         read_run_info(tmp_path)
 
 
-def test_nothing_outlives_a_supervisor_that_is_killed_and_the_next_one_starts(tmp_path: Path) -> None:
-    script = tmp_path / "run.py"
+def _run_apart(home: Path, service: str) -> RunInfo:
+    """Run a supervisor in a process of its own, and kill that with -9 as soon as all is ready."""
+    script = home / "run.py"
     port = free_ports(1)[0]
     script.write_text(
         textwrap.dedent(f"""
@@ -181,8 +186,8 @@ def test_nothing_outlives_a_supervisor_that_is_killed_and_the_next_one_starts(tm
         from pathlib import Path
         from headrace.service_process import ServiceCommand
         from headrace.supervisor import Supervisor
-        service = {SERVICE!r}
-        system = Supervisor(Path({str(tmp_path)!r}), kafka={NO_KAFKA!r}, provision=lambda kafka, stopping: None,
+        service = {service!r}
+        system = Supervisor(Path({str(home)!r}), kafka={NO_KAFKA!r}, provision=lambda kafka, stopping: None,
             commands=lambda env: [ServiceCommand("registry", (sys.executable, "-c", service, "{port}"), {port}, env)])
         system.start()
         print("ready", flush=True)
@@ -192,11 +197,46 @@ def test_nothing_outlives_a_supervisor_that_is_killed_and_the_next_one_starts(tm
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        pid = read_run_info(tmp_path).services["registry"].pid
+        info = read_run_info(home)
         process.kill()
+    return info
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed_and_the_next_one_starts(tmp_path: Path) -> None:
+    pid = _run_apart(tmp_path, SERVICE).services["registry"].pid
     _eventually(lambda: not _exists(pid))
     with _supervisor(tmp_path, _services(registry=SERVICE)) as system:
         assert system.start().services["registry"].pid != pid
+
+
+def test_what_a_killed_supervisor_left_and_does_not_end_is_ended_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADRACE_STOP_DEADLINE_SECONDS", "0.5")
+    left = _run_apart(tmp_path, DEAF).services["registry"].pid
+    assert _exists(left)
+    with _supervisor(tmp_path, _services(registry=SERVICE)) as system:
+        system.start()
+        _eventually(lambda: not _exists(left))
+
+
+def test_a_second_ctrl_c_ends_what_takes_its_time(tmp_path: Path) -> None:
+    system = _supervisor(tmp_path, _services(serving=SLOW_TO_END))
+    said = _answer(system.start(), "serving")
+    log = tmp_path / "logs" / "serving.log"
+
+    def interrupt_when_asked_to_end() -> None:
+        _eventually(lambda: b"asked to end" in log.read_bytes())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    interrupter = Thread(target=interrupt_when_asked_to_end)
+    interrupter.start()
+    begun = monotonic()
+    system.stop()
+    interrupter.join()
+    assert monotonic() - begun < CommandSettings().stop_deadline_seconds
+    assert not _exists(said["pid"])
+    assert not _exists(said["helper"])
 
 
 @pytest.mark.kafka

@@ -1,0 +1,123 @@
+"""Every command helps, and says in a sentence what is wrong."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from headrace.cli import app
+
+COMMANDS = (
+    "up down status validate apply train release rollback watch events asyncapi demo".split()  # noqa: SIM905
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home."""
+    monkeypatch.setenv("HEADRACE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    result = _run(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example:  headrace {command}" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",),
+        ("train", "flights"),
+        ("release", "flights", "ab" * 32, "--reason", "reviewed"),
+        ("rollback", "flights", "--reason", "complaints"),
+        ("watch",),
+        ("events",),
+    ],
+)
+def test_without_a_running_system_each_command_says_how_to_start_it(home: Path, arguments: tuple[str, ...]) -> None:
+    result = _run(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr == f"✗ nothing runs under {home}; start it with `headrace up`\n"
+
+
+def test_home_as_an_option_wins_over_the_variable(home: Path, tmp_path: Path) -> None:
+    result = _run("--home", str(tmp_path / "other"), "status")
+    assert f"nothing runs under {tmp_path / 'other'}" in result.stderr
+
+
+def test_down_with_nothing_to_stop_is_no_failure(home: Path) -> None:
+    result = _run("down")
+    assert (result.exit_code, result.stdout) == (0, f"Nothing runs under {home}.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("release", "flights", "ab"), "Missing option '--reason'"),
+        (("apply", "/nowhere/contract.yaml"), "does not exist"),
+        (("up", "--clock", "sundial"), "wall or replay"),
+        (("up", "--workers", "0"), "greater than or equal to 1"),
+        (("fly",), "No such command 'fly'"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_names_the_mistake(home: Path, arguments: tuple[str, ...], words: str) -> None:
+    result = _run(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr.replace("'--reason' / '-r'", "'--reason'")
+
+
+def test_a_bad_variable_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_STOP_DEADLINE_SECONDS", "soon")
+    result = _run("status")
+    assert result.exit_code == 2
+    assert "HEADRACE_STOP_DEADLINE_SECONDS: Input should be a valid number" in result.stderr
+
+
+def test_apply_shows_the_mistakes_of_a_contract_without_asking_anybody(home: Path, tmp_path: Path) -> None:
+    contract = tmp_path / "contract.yaml"
+    contract.write_text("use_case: Not A Name\n")
+    result = _run("apply", str(contract))
+    assert result.exit_code == 1
+    assert "nothing runs" not in result.output
+
+
+def test_the_asyncapi_document_is_one_json_document() -> None:
+    result = _run("asyncapi")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["asyncapi"].startswith("3.")
+
+
+@pytest.mark.e2e
+def test_up_status_and_down_run_the_whole_system_and_end_it(home: Path) -> None:
+    started = _run("up")
+    assert started.exit_code == 0, started.output
+    try:
+        assert "registry" in started.stdout
+        again = _run("up")
+        assert (again.exit_code, "It runs already." in again.stdout) == (0, True)
+        shown = _run("status", "--json")
+        found = json.loads(shown.stdout)
+        assert (shown.exit_code, found["well"]) == (0, True)
+        assert {part["name"] for part in found["parts"]} == {"kafka", "registry", "trainer", "monitor", "serving"}
+        assert "No use case yet" in _run("status").stdout
+    finally:
+        stopped = _run("down")
+    assert stopped.stdout == "Everything is stopped.\n"
+    assert not any(_runs(part["pid"]) for part in found["parts"])
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
