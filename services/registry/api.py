@@ -11,6 +11,7 @@ from services.registry import answers
 from services.registry.applying import SOURCE, Application, Served, plan_application, put_in_force
 from services.registry.http import (
     Approver,
+    BoundedRoute,
     Operator,
     Parts,
     PartsOf,
@@ -35,8 +36,7 @@ from shared.contract.read import read_contract
 from shared.events import MalformedEventError, ModelReleased
 from shared.spine.problems import Problem
 
-router = APIRouter(prefix="/v1", tags=["registry"])
-CONTRACT_BYTES = 512 * 1024
+router = APIRouter(prefix="/v1", tags=["registry"], route_class=BoundedRoute)
 CONTRACT_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "application/json")
 _CONTRACT_BODY = {
     "requestBody": {
@@ -76,7 +76,7 @@ async def _contract(request: Request) -> Contract:
     if kind not in CONTRACT_TYPES:
         allowed = ", ".join(CONTRACT_TYPES)
         raise Problem(415, f"content type {kind[:100]!r}: a contract comes as {allowed}", allowed=list(CONTRACT_TYPES))
-    text = await body_text(request, CONTRACT_BYTES)
+    text = await body_text(request)
     try:
         return read_contract(text)
     except ContractError as error:

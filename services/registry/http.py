@@ -1,13 +1,15 @@
 """What every route of the registry needs: its parts, who calls, bounded bodies."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi import Path as InPath
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from services.registry.packages import Packages
 from services.registry.standing import Standing, load_standing
@@ -19,6 +21,7 @@ from shared.spine.problems import Problem
 
 T = TypeVar("T")
 TRIES = 3
+BODY_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,28 @@ async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
         raise Problem(400, "the connection was closed before the body was complete") from gone
 
 
-async def body_text(request: Request, limit: int) -> str:
-    """The body as text; raises Problem 413 or 422."""
-    raw = b"".join([chunk async for chunk in chunks(request, limit)])
+class BoundedRoute(APIRoute):
+    """A route whose body is read here, at most `BODY_BYTES` of it, before anybody parses it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler."""
+        handler = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            raw = b"".join([chunk async for chunk in chunks(request, BODY_BYTES)])
+
+            async def receive() -> Message:
+                return {"type": "http.request", "body": raw, "more_body": False}
+
+            return await handler(Request(request.scope, receive))
+
+        return bounded
+
+
+async def body_text(request: Request) -> str:
+    """The body as text; raises Problem 422."""
     try:
-        return raw.decode("utf-8")
+        return (await request.body()).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Problem(422, f"the body is not UTF-8: {error.reason} at byte {error.start}") from error
 
