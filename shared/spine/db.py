@@ -66,7 +66,13 @@ class Database:
                 held = await connection.scalar(text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": name})
                 if not held:
                     raise TransientError(f"another process holds {name}")
-                yield
+                # The lock may be held for days: no transaction stays open beside it.
+                await connection.rollback()
+                try:
+                    yield
+                finally:
+                    # The lock belongs to the connection, which the pool would keep alive.
+                    await connection.invalidate()
 
     async def close(self) -> None:
         """Close all connections."""
