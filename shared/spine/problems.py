@@ -21,6 +21,7 @@ TITLES = {
     415: "Unsupported media type",
     422: "Cannot be accepted",
     429: "Too many requests",
+    500: "Error",
     503: "Not available now",
 }
 
@@ -51,16 +52,25 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        mistakes = [
-            {"field": ".".join(str(part) for part in item["loc"][1:]) or "body", "message": item["msg"]}
-            for item in error.errors()[:50]
-        ]
+        mistakes = [{"field": _field(item), "message": item["msg"]} for item in error.errors()[:50]]
         detail = "; ".join(f"{m['field']}: {m['message']}" for m in mistakes)[:2000]
         return answer(Problem(422, detail, errors=mistakes))
 
     @app.exception_handler(TransientError)
     async def on_transient(_request: Request, error: TransientError) -> JSONResponse:
         return answer(Problem(503, str(error)), {"Retry-After": "1"})
+
+    @app.exception_handler(Exception)
+    async def on_bug(_request: Request, _error: Exception) -> JSONResponse:
+        # The error itself goes on to the server's log; the caller learns nothing of the inside.
+        return answer(Problem(500, "an error on our side; its details are in the log of the service"))
+
+
+def _field(mistake: dict[str, Any]) -> str:
+    # Broken JSON has a position in the text instead of a field.
+    if mistake["type"] == "json_invalid":
+        return "body"
+    return ".".join(str(part) for part in mistake["loc"][1:]) or "body"
 
 
 def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:

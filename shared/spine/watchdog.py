@@ -30,6 +30,7 @@ class Watchdog:
     def __init__(self, service: Watched) -> None:
         self._service = service
         self._seen: dict[str, tuple[int, float]] = {}
+        self._said: dict[str, str] = {}
 
     async def run(self) -> None:
         """Look every few seconds, for ever."""
@@ -60,9 +61,11 @@ class Watchdog:
         last, since = self._seen.get(topic, (-1, now))
         if not behind or position != last:
             self._seen[topic] = (position, now)
+            if self._said.pop(topic, None) == self._service.failed:
+                self._service.failed = None
         elif now - since > self._service.settings.watchdog_seconds:
             log.critical("consumer stands still; exiting", extra={"topic": topic, "seconds": round(now - since)})
             # A clean shutdown would wait for the very task that is stuck.
             os._exit(70)
         elif now - since > self._service.settings.watchdog_seconds / 2:
-            self._service.failed = f"no progress on {topic} for {now - since:.0f} s"
+            self._said[topic] = self._service.failed = f"no progress on {topic} for {now - since:.0f} s"
