@@ -1,0 +1,95 @@
+"""Event time moves in steps, never back; steps run in their order, once more when told once more."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.spine.clock import Clock, monotonic, on_step, wall_now
+from shared.spine.errors import TransientError
+from tests.spine.told import NOW
+
+DAY = timedelta(days=1)
+
+
+async def test_steps_run_one_after_the_other_in_the_order_of_registration() -> None:
+    clock, seen = Clock("replay"), []
+
+    @clock.on_step
+    async def first(now: datetime) -> None:
+        seen.append(("first begins", now))
+        await asyncio.gather(asyncio.to_thread(str))
+        seen.append(("first ends", now))
+
+    @on_step(clock)
+    async def second(now: datetime) -> None:
+        seen.append(("second", now))
+
+    await asyncio.gather(clock.advance(NOW), clock.advance(NOW + DAY))
+    one = ["first begins", "first ends", "second"]
+    assert seen == [(name, NOW) for name in one] + [(name, NOW + DAY) for name in one]
+
+
+async def test_the_clock_never_goes_back() -> None:
+    clock = Clock("replay")
+    await clock.advance(NOW)
+    await clock.advance(NOW - DAY)
+    clock.set(NOW - DAY)
+    assert clock.now() == NOW
+
+
+async def test_the_same_time_twice_runs_the_steps_twice() -> None:
+    clock, seen = Clock("replay"), []
+
+    @clock.on_step
+    async def step(now: datetime) -> None:
+        seen.append(now)
+
+    await clock.advance(NOW)
+    await clock.advance(NOW)
+    assert seen == [NOW, NOW]
+
+
+async def test_a_restored_time_runs_no_steps() -> None:
+    clock = Clock("replay")
+
+    @clock.on_step
+    async def step(_now: datetime) -> None:
+        raise AssertionError
+
+    clock.set(NOW)
+    assert clock.known == clock.now() == NOW
+
+
+async def test_a_replay_that_has_not_begun_has_no_time_and_asks_for_patience() -> None:
+    clock = Clock("replay")
+    assert clock.known is None
+    with pytest.raises(TransientError, match="not begun"):
+        clock.now()
+
+
+async def test_a_step_that_fails_is_told_to_the_replay_and_to_be_tried_again_in_production() -> None:
+    clock, seen = Clock("replay"), asyncio.Event()
+
+    @clock.on_step
+    async def step(_now: datetime) -> None:
+        if not tries.pop():
+            raise TransientError("the store is away")
+        seen.set()
+
+    tries = [True, False]
+    with pytest.raises(TransientError):
+        await clock.advance(NOW)
+    tries = [True, False]
+    following = asyncio.create_task(Clock.follow_wall(clock, 0.001))
+    async with asyncio.timeout(5):
+        await seen.wait()
+    following.cancel()
+
+
+def test_in_production_event_time_is_the_time_of_the_machine() -> None:
+    before = wall_now()
+    now = Clock("wall").now()
+    assert before <= now <= wall_now()
+    assert now.tzinfo is UTC
+    assert monotonic() <= monotonic()

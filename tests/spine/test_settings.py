@@ -1,0 +1,61 @@
+"""Settings come from HEADRACE_ variables; production refuses to run without TLS and SASL."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from shared.spine.dead_letters import DeadLetters
+from shared.spine.error_policy import ErrorPolicy
+from shared.spine.settings import SpineSettings
+from shared.spine.subscribe import ServiceRouter, make_broker
+from tests.spine.told import KeptPublisher
+
+
+@pytest.fixture(autouse=True)
+def _no_variables_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SpineSettings.model_fields:
+        monkeypatch.delenv(f"HEADRACE_{name.upper()}", raising=False)
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL", "SASL_PLAINTEXT"])
+def test_production_refuses_kafka_without_tls_and_sasl(protocol: str) -> None:
+    with pytest.raises(ValidationError, match="HEADRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL"):
+        SpineSettings.model_validate({"environment": "production", "kafka_security_protocol": protocol})
+
+
+def test_production_with_tls_and_sasl_reaches_both_kinds_of_client() -> None:
+    settings = SpineSettings(
+        environment="production",
+        kafka_security_protocol="SASL_SSL",
+        kafka_sasl_username="registry",
+        kafka_sasl_password=SecretStr("hunter2"),
+    )
+    options = settings.kafka_options()
+    assert (options["sasl_mechanism"], options["sasl_plain_password"]) == ("SCRAM-SHA-512", "hunter2")
+    assert options["ssl_context"].verify_mode.name == "CERT_REQUIRED"
+    policy = ErrorPolicy("registry", DeadLetters(KeptPublisher(), "registry"))
+    consuming = make_broker(settings, ServiceRouter("registry"), policy)._connection_kwargs
+    for name in ("security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password"):
+        assert consuming[name] == options[name]
+    assert consuming["ssl_context"].verify_mode.name == "CERT_REQUIRED"
+
+
+def test_a_password_is_not_shown() -> None:
+    settings = SpineSettings(kafka_sasl_password=SecretStr("hunter2"))
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in settings.model_dump_json()
+
+
+def test_variables_are_read_and_mistakes_name_the_field(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HEADRACE_HOME", str(tmp_path))
+    monkeypatch.setenv("HEADRACE_INSTANCE", "3")
+    settings = SpineSettings()
+    assert settings.instance == 3
+    assert settings.packages_location == str(tmp_path / "packages")
+    assert settings.feedback_location == str(tmp_path / "feedback")
+    assert settings.database_url("", "registry") == f"sqlite+aiosqlite:///{tmp_path}/registry/registry.db"
+    assert settings.database_url("postgresql+asyncpg://db/x", "registry") == "postgresql+asyncpg://db/x"
+    monkeypatch.setenv("HEADRACE_CLOCK", "sundial")
+    with pytest.raises(ValidationError, match="clock"):
+        SpineSettings()

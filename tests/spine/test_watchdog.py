@@ -1,0 +1,99 @@
+"""Lag without progress: first not ready, then the end; progress makes ready again."""
+
+import os
+from dataclasses import dataclass, field
+
+import pytest
+from faststream.kafka import KafkaBroker
+
+from shared.spine import watchdog as module
+from shared.spine.settings import SpineSettings
+from shared.spine.watchdog import Watchdog
+
+
+@dataclass
+class Watched:
+    """A service as far as the watchdog knows it."""
+
+    name: str = "registry"
+    settings: SpineSettings = field(default_factory=lambda: SpineSettings(watchdog_seconds=100.0))
+    broker: KafkaBroker | None = None
+    failed: str | None = None
+
+    def unready(self) -> str | None:
+        """Why the service is not ready (a call, so that nobody assumes that it stays as it was)."""
+        return self.failed
+
+
+class Stopwatch:
+    """A clock that the test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    """The time that the watchdog sees."""
+    stopwatch = Stopwatch()
+    monkeypatch.setattr(module, "monotonic", stopwatch)
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    return stopwatch
+
+
+def look(dog: Watchdog, position: int, *, behind: bool = True, topic: str = "model_trained") -> None:
+    """What the watchdog concludes from one measurement."""
+    dog._judge(topic, position, behind=behind)
+
+
+def test_a_consumer_that_stands_still_is_first_not_ready_and_then_ended(watch: Stopwatch) -> None:
+    service = Watched()
+    dog = Watchdog(service)
+    look(dog, 5)
+    watch.now = 40
+    look(dog, 5)
+    assert service.unready() is None
+    watch.now = 60
+    look(dog, 5)
+    assert service.unready() == "no progress on model_trained for 60 s"
+    watch.now = 101
+    with pytest.raises(SystemExit, match="70"):
+        look(dog, 5)
+
+
+def test_progress_makes_the_service_ready_again(watch: Stopwatch) -> None:
+    service = Watched()
+    dog = Watchdog(service)
+    look(dog, 5)
+    watch.now = 60
+    look(dog, 5)
+    assert service.unready()
+    look(dog, 6)
+    assert service.unready() is None
+
+
+def test_progress_on_one_topic_does_not_hide_another_that_stands_still(watch: Stopwatch) -> None:
+    service = Watched()
+    dog = Watchdog(service)
+    look(dog, 5)
+    look(dog, 1, topic="time_advanced")
+    watch.now = 60
+    look(dog, 5)
+    look(dog, 2, topic="time_advanced")
+    assert service.unready() == "no progress on model_trained for 60 s"
+
+
+def test_a_consumer_with_nothing_to_do_may_rest_for_ever(watch: Stopwatch) -> None:
+    service = Watched()
+    dog = Watchdog(service)
+    for hour in range(100):
+        watch.now = hour * 3600.0
+        look(dog, 5, behind=False)
+    look(dog, 5)
+    assert service.unready() is None
