@@ -75,7 +75,7 @@ def latest_outcomes(
         return _no_outcomes()
     rows = FeedbackTable(location, "outcomes").scan(use_case, Days(first, as_of.astimezone(dt.UTC).date()), version)
     return (
-        rows.filter(pl.col("known_at") <= as_of)
+        rows.filter(pl.col("known_at") <= as_of.astimezone(dt.UTC))
         .select("prediction_id", "label", "value", "known_at", "kafka_offset", "kafka_partition")
         .sort("known_at", "kafka_offset", "kafka_partition")
         .unique("prediction_id", keep="last", maintain_order=True)
@@ -101,9 +101,9 @@ def training_rows(
     features: list[tuple[str, str, DataType]] = [(NUMBER + name, name, pl.Float64()) for name in numbers]
     features += [(CATEGORY + name, name, pl.String()) for name in categories]
     frame = joined(location, use_case, as_of, version=version)
-    frame = frame.filter(pl.col("known_at").is_not_null(), pl.col("event_time") <= as_of)
+    frame = frame.filter(pl.col("known_at").is_not_null(), pl.col("event_time") <= as_of.astimezone(dt.UTC))
     if since is not None:
-        frame = frame.filter(pl.col("event_time") > since)
+        frame = frame.filter(pl.col("event_time") > since.astimezone(dt.UTC))
     held = set(frame.columns)
     return frame.select(
         "prediction_id",
