@@ -208,7 +208,6 @@ def watch(
     """Follow the events live: time, topic, use case, one readable line; ends with Ctrl-C."""
     from headrace import watch as live
 
-    _running(context)
     live.run(_settings(context).home, topic or [], use_case, as_json, from_start)
 
 
@@ -223,7 +222,6 @@ def events(
     """Show what has happened, oldest first."""
     from headrace import events_log
 
-    _running(context)
     events_log.run(_settings(context).home, topic, use_case, limit, as_json)
 
 

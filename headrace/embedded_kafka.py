@@ -18,7 +18,7 @@ from headrace.ports import LOOPBACK, free_ports, is_free
 from headrace.settings import CommandSettings, inherited_environment
 from shared.spine.clock import monotonic
 
-_START_DEADLINE_SECONDS = 60.0
+_START_DEADLINE_SECONDS = 120.0
 _OLD_BROKER_LEAVES_SECONDS = 15.0
 _ATTEMPTS = 5
 _POLL_SECONDS = 0.05

@@ -12,11 +12,13 @@ from headrace.run_info import RunInfo
 
 def show_addresses(info: RunInfo, console: Console) -> None:
     """Where everything answers, and what to do next."""
-    table = Table(title=f"Headrace runs under {info.home}", title_justify="left", show_header=False)
+    _say(console, f"Headrace runs under {info.home}")
+    table = Table(show_header=False)
     table.add_row("kafka", info.kafka)
     for name, service in info.services.items():
-        table.add_row(name, f"{service.url}  (documentation: {service.url}/docs)")
+        table.add_row(name, service.url)
     console.print(table)
+    console.print("Each service documents its API at /docs.")
     console.print("Next: headrace apply CONTRACT · headrace status · headrace watch · headrace down", soft_wrap=True)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -83,13 +83,15 @@ async def event_time(info: RunInfo) -> datetime:
 
 def show_status(status: SystemStatus, console: Console) -> None:
     """Print the tables."""
-    table = Table(title=f"Headrace under {status.home}", title_justify="left")
-    for column in ("part", "state", "address", "pid", "clock", "pending"):
+    console.print(f"Headrace under {status.home}", soft_wrap=True, markup=False)
+    table = Table()
+    for column in ("part", "state", "address", "pid", "clock (UTC)", "pending"):
         table.add_column(column, justify="right" if column == "pid" else "left", overflow="fold")
     for part in status.parts:
         state = "[green]ready[/]" if part.ready else f"[bold red]not ready[/] {part.trouble}"
         pending = ", ".join(f"{name} {count}" for name, count in part.pending.items() if count) or "–"
-        table.add_row(part.name, state, part.address, str(part.pid or "–"), part.clock or "–", pending)
+        address = part.address.removeprefix("http://")
+        table.add_row(part.name, state, address, str(part.pid or "–"), _short(part.clock), pending)
     console.print(table)
     if not status.releases:
         console.print("No use case yet: `headrace apply examples/flights_late/contract.yaml`")
@@ -100,6 +102,10 @@ def show_status(status: SystemStatus, console: Console) -> None:
     for use_case in status.releases:
         releases.add_row(*_release_row(use_case))
     console.print(releases)
+
+
+def _short(clock: str | None) -> str:
+    return datetime.fromisoformat(clock).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if clock else "–"
 
 
 def _release_row(use_case: Mapping[str, Any]) -> tuple[str, ...]:
