@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
@@ -81,8 +82,17 @@ def fit(contract: Contract, estimator: Any, rows: Rows) -> Any:
         if missing := set(range(len(contract.classes))) - set(truth.tolist()):
             names = ", ".join(contract.classes[place] for place in sorted(missing))
             raise CannotTrainError(f"no row of class {names} among {len(rows)} training rows")
-        return estimator.fit(rows.frame, truth)
-    return estimator.fit(rows.frame, rows.values)
+        return estimator.fit(_without_empty_columns(rows.frame), truth)
+    return estimator.fit(_without_empty_columns(rows.frame), rows.values)
+
+
+def _without_empty_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put 0 where a number has no value in any row: a new feature before its first data, which estimators refuse.
+
+    Nothing can be learned from a constant, so no later value of it changes a score of a tree.
+    """
+    empty = [name for name, column in frame.items() if column.dtype == np.float64 and column.isna().all()]
+    return frame.assign(**{str(name): 0.0 for name in empty})
 
 
 def score(contract: Contract, model: Any, rows: Rows) -> Scores:
