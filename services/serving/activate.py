@@ -114,6 +114,7 @@ class Activator:
     contracts: dict[str, Contract] = field(default_factory=dict)
     wanted: dict[str, ModelReleased] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -141,6 +142,10 @@ class Activator:
         """How many use cases have a release that is neither live nor refused here."""
         return sum(not self.settled(name) for name in self.wanted)
 
+    def untried(self) -> int:
+        """How many use cases wait for their first try; what cannot be had now must not hold back the others."""
+        return sum(not self.settled(name) and name not in self.waiting for name in self.wanted)
+
     def settled(self, use_case: str) -> bool:
         """Whether the wanted release of a use case is live or refused."""
         sequence = self.wanted[use_case].sequence
@@ -164,6 +169,8 @@ class Activator:
     async def _activate(self, release: ModelReleased) -> None:
         started, wait = monotonic(), 0.2
         while self.wanted[release.use_case] is release:
+            if release.contract_digest not in self.contracts:
+                self.waiting.add(release.use_case)
             contract = await self._contract(release)
             if contract is None:
                 return
@@ -181,6 +188,7 @@ class Activator:
                 log.exception("an activation failed; trying again", extra={"use_case": release.use_case})
                 if monotonic() - started > PATIENCE_SECONDS:
                     await self._refuse(release, "store", repr(error)[:1000], started)
+            self.waiting.add(release.use_case)
             await self._pause(release, wait)
             wait = min(wait * 2, 10.0)
 
@@ -221,6 +229,7 @@ class Activator:
             return
         use_case, sequence = live.version.use_case, live.version.sequence
         self.refused.pop(use_case, None)
+        self.waiting.discard(use_case)
         metrics.SERVING_ACTIVE_RELEASE.labels(use_case).set(sequence)
         metrics.SERVING_ACTIVATIONS_TOTAL.labels(use_case, "active").inc()
         log.info("release is live", extra={"use_case": use_case, "sequence": sequence})

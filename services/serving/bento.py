@@ -21,7 +21,7 @@ def build_behind(predictor: Predictor) -> App:
         class Headrace:
             """Headrace serving. `POST /v1/{use_case}/predict` is the fast twin of `predict`."""
 
-            @bentoml.api
+            @bentoml.api  # type: ignore[untyped-decorator]  # bentoml leaves it untyped
             async def predict(
                 self, use_case: str, records: list[dict[str, Any]], request_id: str = ""
             ) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """PURE: a request body to columns under the contract; what is wrong is refused by name, what is odd is flagged.
 
-Flagged = a scalar outside its range or of another type: it counts as missing for the model, and the decision is the
-one without a model. Anything that is no scalar, no JSON or no known name is refused.
+Flagged = a scalar outside its range or levels, or of another type: it counts as missing for the model, and the decision
+is the one without a model. Anything that is no scalar, no JSON or no known name is refused.
 """
 
 import hashlib
@@ -77,6 +77,7 @@ class Decoder:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self._ranges = {name: contract.features[name].range or (-math.inf, math.inf) for name in contract.numbers}
+        self._levels = {name: frozenset(contract.features[name].levels or ()) for name in contract.categories}
         self._known = frozenset((*contract.feature_names, contract.event_time))
         self._json = msgspec.json.Decoder(Body)
 
@@ -114,7 +115,7 @@ class Decoder:
             times,
             [block_of(self.contract, time) for time in times],
             {name: self._numbers(name, records, flagged) for name in self.contract.numbers},
-            {name: _categories(name, records, flagged) for name in self.contract.categories},
+            {name: self._categories(name, records, flagged) for name in self.contract.categories},
             flagged,
         )
 
@@ -132,6 +133,23 @@ class Decoder:
             column.append(None)
             if value is not None:
                 _check_text(value, position, name)
+                flagged[position].append(name)
+        return column
+
+    def _categories(self, name: str, records: Sequence[Fields], flagged: list[list[str]]) -> list[str | None]:
+        levels = self._levels[name]
+        column: list[str | None] = []
+        for position, record in enumerate(records):
+            value = record.get(name)
+            if type(value) is str:
+                _check_text(value, position, name)
+                if not levels or value in levels:
+                    column.append(value)
+                    continue
+            elif type(value) is int:
+                _as_float(value, position, name)
+            column.append(None)
+            if value is not None:
                 flagged[position].append(name)
         return column
 
@@ -176,22 +194,6 @@ def _records(asked: Body) -> list[Fields]:
             422, f"{len(records)} records, 1 to {MAX_RECORDS} are allowed", field="records", limit=MAX_RECORDS
         )
     return records
-
-
-def _categories(name: str, records: Sequence[Fields], flagged: list[list[str]]) -> list[str | None]:
-    column: list[str | None] = []
-    for position, record in enumerate(records):
-        value = record.get(name)
-        if type(value) is str:
-            _check_text(value, position, name)
-            column.append(value)
-            continue
-        column.append(None)
-        if value is not None:
-            if type(value) is int:
-                _as_float(value, position, name)
-            flagged[position].append(name)
-    return column
 
 
 def _as_float(value: Scalar, position: int, name: str) -> float:

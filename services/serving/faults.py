@@ -65,13 +65,13 @@ def _shape_fault(body: bytes, said: str, allowed: Sequence[str]) -> Refused:
 
 def _path(said: str) -> str:
     _, _, path = said.partition("at `$")
-    return path.rstrip("`").lstrip(".") or "body"
+    return path.rstrip("`").lstrip(".").removesuffix("[...]") or "body"
 
 
 def _first_odd_value(body: bytes) -> tuple[str, int, str, str] | None:
     """Find the value that is nested or not finite, which msgspec's message does not name."""
     try:
-        document: Any = json.loads(body, parse_int=str)
+        document: Any = json.loads(body, parse_int=float)
     except (ValueError, RecursionError):
         return None
     for items in ("records", "outcomes"):

@@ -35,7 +35,7 @@ class Health:
         follower = self.follower
         if not follower.caught_up and not (follower.away and self.activator.wanted):
             return ["has not read the releases yet, and has no snapshot to start from"]
-        if self.activator.unsettled():
+        if self.activator.untried():
             return ["the first releases are being loaded"]
         self.started = True
         return []
