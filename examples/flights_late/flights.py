@@ -56,7 +56,7 @@ def read_flights() -> pd.DataFrame:
     flights = _with_weather(flights, pd.read_csv(folder / "weather.csv"))
     planes = pd.read_csv(folder / "planes.csv", usecols=["tailnum", "year", "seats"])
     flights = flights.merge(planes.rename(columns={"year": "plane_year"}), on="tailnum", how="left")
-    flights["dow"] = flights["pushback_at"].dt.dayofweek
+    flights["dow"] = flights["pushback_at"].dt.day_of_week
     in_the_way = pd.to_timedelta(flights["air_time"] + TAXI_MINUTES, unit="m")
     flights["landed_at"] = flights["pushback_at"] + in_the_way.where(flights["arr_delay"].notna())
     outcome = np.where(flights["arr_delay"] > LATE_MINUTES, "late", "on_time")

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 JOB = "job.json"
 RESULT = "result.json"
@@ -54,6 +54,9 @@ def write_result(run_dir: Path, result: Result) -> None:
 
 
 def read_result(run_dir: Path) -> Result | None:
-    """Return what the fit process said, or None when it died before."""
+    """Return what the fit process said, or None when it died before; a spoilt file is a failure of the fit."""
     path = run_dir / RESULT
-    return Result.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+    try:
+        return Result.model_validate_json(path.read_bytes()) if path.exists() else None
+    except ValidationError as error:
+        return Result(outcome="failed", reason=f"the fit left a {RESULT} that cannot be read: {error}"[:2000])

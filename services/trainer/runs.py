@@ -15,7 +15,7 @@ from services.trainer.store import Ending, RunStore
 from services.trainer.tables import RunRow
 from shared.events import Event, ModelTrained, TrainingFinished, TrainingRequested
 from shared.feedback.joined import table_versions
-from shared.package import PackageStore
+from shared.package import PackageRefused, PackageStore
 from shared.spine.clock import Clock, monotonic
 from shared.spine.db import Database
 from shared.spine.outbox import add_to_outbox
@@ -77,8 +77,7 @@ class Runs:
         beat = asyncio.create_task(self._beat(run.id, attempt, process))
         try:
             result = await process.result(self._settings.trainer_fit_limit_seconds)
-            if result.package_digest is not None:
-                await self._keep(run_dir / PACKAGE, result.package_digest)
+            result = await self._keep(run_dir / PACKAGE, result)
         finally:
             beat.cancel()
             await process.kill()
@@ -114,17 +113,20 @@ class Runs:
                     await process.kill()
                     return
 
-    async def _keep(self, package: Path, digest: str) -> None:
+    async def _keep(self, package: Path, result: Result) -> Result:
         """Store the package, however long the store is away; the lease is kept meanwhile."""
         wait = 0.1
-        while True:
+        while result.package_digest is not None:
             try:
-                await asyncio.to_thread(self._packages.put, package, digest)
-                return
+                await asyncio.to_thread(self._packages.put, package, result.package_digest)
+                return result
+            except PackageRefused as refused:
+                return Result(outcome="failed", reason=f"the fit left no package that can be stored: {refused}"[:2000])
             except OSError as error:
                 log.warning("the package store is away", extra={"error": repr(error)[:300], "wait_seconds": wait})
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 10.0)
+        return result
 
     async def _finish(self, run: RunRow, attempt: int, result: Result, run_dir: Path, seconds: float) -> None:
         """Close the run and tell it, in one transaction."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, Index, String, Text, TypeDecorator, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Index, String, Text, TypeDecorator, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.spine.db import Base
@@ -59,7 +59,7 @@ class RunRow(Base):
     use_case: Mapped[str] = mapped_column(String(64), index=True)
     cause: Mapped[dict[str, Any]] = mapped_column(JSON)
     as_of: Mapped[datetime] = mapped_column(Instant)
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
     contract_digest: Mapped[str | None] = mapped_column(String(64))
     contract: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(16))

@@ -24,6 +24,7 @@ from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
 
 MakeJob = Callable[..., Job]
+Started = Callable[[], Awaitable[int]]
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ async def test_a_trainer_that_comes_back_does_its_own_run_again_with_the_same_as
     make_runs: Callable[..., Runs],
     toy_contract: Contract,
     make_job: MakeJob,
-    started: Callable[[], Awaitable[int]],
+    started: Started,
 ) -> None:
     await ask(db, toy_contract, make_job("build_after_a_crash"))
     first = asyncio.create_task(make_runs().work_once())
@@ -175,7 +176,7 @@ async def test_a_fit_process_that_is_killed_fails_its_run_with_the_signal(
     make_runs: Callable[..., Runs],
     toy_contract: Contract,
     make_job: MakeJob,
-    started: Callable[[], Awaitable[int]],
+    started: Started,
 ) -> None:
     await ask(db, toy_contract, make_job("build_endless"))
     work = asyncio.create_task(make_runs().work_once())
@@ -231,7 +232,7 @@ async def test_a_run_whose_lease_is_lost_ends_its_fit_and_says_nothing(
     make_runs: Callable[..., Runs],
     toy_contract: Contract,
     make_job: MakeJob,
-    started: Callable[[], Awaitable[int]],
+    started: Started,
 ) -> None:
     await ask(db, toy_contract, make_job("build_endless"))
     work = asyncio.create_task(make_runs(trainer_lease_seconds=0.5).work_once())

@@ -114,3 +114,43 @@ def test_the_day_of_as_of_is_not_used_before_it_is_over(make_job: MakeJob, tmp_p
     train(make_job(as_of=as_of), tmp_path / "run")
     assert max(read_package(tmp_path / "run" / PACKAGE).reference().blocks()) == "2024-03-27"
     assert read_package(tmp_path / "run" / PACKAGE).manifest.train_until == as_of - timedelta(days=7, hours=18)
+
+
+def test_three_classes_give_three_scores_in_the_contracts_order(
+    make_job: MakeJob, toy_contract: Contract, toy_dir: Path, toy_rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    toy_rows.loc[toy_rows["size"] > 1.5, "outcome"] = "shattered"
+    toy_rows.to_parquet(toy_dir / "rows.parquet")
+    body = make_job().contract | {"task": "multiclass"}
+    body["label"] = body["label"] | {"classes": ["shattered", "fine", "broken"]}
+    body["decisions"] = {
+        "ignore": {"fine": "0.00", "broken": "5.00", "shattered": "9.00"},
+        "inspect": {"fine": "1.00", "broken": "0.50", "shattered": "0.50"},
+    }
+    result = train(make_job(contract=body), tmp_path / "run")
+    package = read_package(tmp_path / "run" / PACKAGE)
+    assert verify_package(package.path, result.package_digest or "")
+    assert result.evaluation["accuracy"] > 0.7
+    sizes = np.array([row.scores for row in package.reference().rows])
+    assert sizes.shape[1] == 3
+    labels = [row.label for row in package.reference().rows]
+    shattered = np.array([label == "shattered" for label in labels])
+    assert sizes[shattered, 0].mean() > 5 * sizes[~shattered, 0].mean()
+
+
+def test_a_number_can_be_estimated(make_job: MakeJob, toy_dir: Path, toy_rows: pd.DataFrame, tmp_path: Path) -> None:
+    toy_rows.assign(outcome=toy_rows["size"] * 2 + 20).to_parquet(toy_dir / "rows.parquet")
+    body = make_job("build_regression").contract | {
+        "task": "regression",
+        "costs": {"under": "3.00", "over": "1.00"},
+        "without_model": 20.0,
+        "label": {"name": "outcome", "range": [0, 100], "mature_after": "1d", "give_up_after": "3d"},
+    }
+    del body["decisions"]
+    result = train(make_job(contract=body), tmp_path / "run")
+    package = read_package(tmp_path / "run" / PACKAGE)
+    assert verify_package(package.path, result.package_digest or "")
+    assert result.evaluation["mae"] < 1.5
+    assert result.evaluation["value_per_day_minor"] > 0
+    assert package.profile.calibration == ()
+    assert all(row.label is None and row.value is not None for row in package.reference().rows)

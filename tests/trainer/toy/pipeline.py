@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
@@ -21,6 +21,11 @@ def build() -> Pipeline:
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan)
     columns = ColumnTransformer([("codes", codes, ["colour"])], remainder="passthrough")
     return Pipeline([("columns", columns), ("model", HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=5))])
+
+
+def build_regression() -> Pipeline:
+    """Return the same for a number."""
+    return build().set_params(model=HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=5))
 
 
 def build_recording() -> Pipeline:
