@@ -11,7 +11,7 @@ import msgspec
 from shared.spine.problems import MEDIA_TYPE, Problem
 
 _POSITION = re.compile(r"\(byte (\d+)\)")
-_UNKNOWN = re.compile(r"unknown field `(.*)`")
+_UNKNOWN = re.compile(r"unknown field `(.*?)`(?: - at |$)", re.DOTALL)
 _NESTED = "is nested; only text, numbers, true, false and null are allowed"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 

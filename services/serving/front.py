@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from services.serving.outcomes import Outcomes
 from services.serving.predict import JSON, Answer, Predictor
 from shared.spine.auth import ApiKeys
 from shared.spine.problems import Problem
+
+log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -51,6 +54,9 @@ class Front:
                 answer = await self._v1(path[4:], scope, receive)
             except GoneError:
                 return
+            except Exception:
+                log.exception("a request failed", extra={"path": path[:200]})
+                answer = Answer(500, problem_body(Problem(500, "this request failed inside")), CONTENT_TYPE)
             await respond(send, answer)
         elif path in ("/healthz", "/readyz", "/metrics") and scope["method"] in ("GET", "HEAD"):
             await respond(send, await self._health(path), body=scope["method"] == "GET")

@@ -69,9 +69,10 @@ class Health:
     def status(self) -> dict[str, Any]:
         """What `headrace status` and the replay ask: all live workers of the host, the spool, the clock."""
         unacked = self.journal.unacknowledged()
-        directory = self.settings.directory / "workers"
-        workers.write(directory, self.state())
-        said = workers.summary(workers.read_live(directory), self.settings.serving_workers, self.settings.instance)
+        mine = self.state()
+        others = workers.read_live(self.settings.directory / "workers")
+        states = [mine, *(each for each in others if (each.instance, each.slot) != (mine.instance, mine.slot))]
+        said = workers.summary(states, self.settings.serving_workers, self.settings.instance)
         now, dropped = self.clock.known, self.journal.ledger.dropped
         pending = {"spool_unacked": unacked, "activations": said["activations"], "starting": said["starting"]}
         clock = said["clock"] if self.settings.clock == "replay" else now.isoformat() if now else None

@@ -42,6 +42,7 @@ class WorkerState(msgspec.Struct, frozen=True):
 
 def write(directory: Path, state: WorkerState) -> None:
     """Say how this worker stands."""
+    directory.mkdir(parents=True, exist_ok=True)
     write_atomically(path_of(directory, state.instance, state.slot), msgspec.json.encode(state))
 
 
@@ -68,7 +69,7 @@ def read_live(directory: Path) -> list[WorkerState]:
             continue
         if state.at >= oldest:
             states.append(state)
-    return sorted(states, key=lambda state: (state.instance, state.slot))
+    return states
 
 
 def summary(states: list[WorkerState], expected: int, instance: int) -> Mapping[str, Any]:
@@ -81,5 +82,5 @@ def summary(states: list[WorkerState], expected: int, instance: int) -> Mapping[
         "starting": sum(not state.ready for state in states) + max(0, expected - len(mine)),
         "activations": sum(len(state.unsettled) for state in states),
         "releases": {name: min(state.active.get(name, 0) for state in states) for name in sorted(names)},
-        "workers": [msgspec.to_builtins(state) for state in states],
+        "workers": [msgspec.to_builtins(s) for s in sorted(states, key=lambda s: (s.instance, s.slot))],
     }
