@@ -58,7 +58,7 @@ async def collect(
         failed=client.failed,
         tries_again=client.tries_again,
         dead=sum(dead),
-        dropped=int(serving["detail"].get("dropped", 0)),
+        dropped=serving["detail"]["dropped"]["predictions"],
         now=scenario.end,
         seed=seed,
     )

@@ -40,6 +40,7 @@ class QuietWatch:
         self._http = httpx.AsyncClient(timeout=5.0)
         self._admin: AIOKafkaAdminClient | None = None
         self._consumer: AIOKafkaConsumer | None = None
+        self._partitions: list[TopicPartition] = []
         self._caught_up: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
