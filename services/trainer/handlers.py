@@ -54,7 +54,8 @@ async def on_training_requested(
         verdict = govern(event.use_case, event.reason, await store.get_standing(event.use_case))
         run = await store.add(event, verdict, now, seed.value)
         if not verdict.start:
-            TRAINER_RUNS_TOTAL.labels(event.use_case, "declined").inc()
+            # Anyone may ask for any name: only known ones become labels.
+            TRAINER_RUNS_TOTAL.labels(event.use_case if run.contract else "unknown", "declined").inc()
             declined = TrainingFinished.follow(
                 event,
                 run.id,
