@@ -61,6 +61,10 @@ class Publisher:
                 except (KafkaError, TimeoutError, OSError) as error:
                     await close_hard(producer)
                     raise TransientError(f"Kafka is away: {error!r}") from error
+                except asyncio.CancelledError:
+                    # The service is ending: a producer that is only half started has no other owner.
+                    await close_hard(producer)
+                    raise
                 self._producer = producer
             return self._producer
 
