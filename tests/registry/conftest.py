@@ -101,7 +101,8 @@ class Registry:
 
 def settings_for(home: Path, **changed: Any) -> RegistrySettings:
     """A replay registry below a temporary home."""
-    return RegistrySettings(**({"home": home, "clock": "replay", "registry_package_wait_seconds": 0.0} | changed))
+    given: dict[str, Any] = {"home": home, "clock": "replay", "registry_package_wait_seconds": 0.0}
+    return RegistrySettings(**(given | changed))
 
 
 @pytest.fixture

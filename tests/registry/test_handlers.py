@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from services.registry.ledger import Link
 from services.registry.store import LedgerStore, ReleaseStore
 from services.registry.tables import LedgerRow, PackageRow, RejectionRow, ReleaseRow, RollbackRequestRow
+from shared.contract import Policy
 from shared.events import ModelReleased, RollbackRequested, derived_id
 from shared.spine.errors import PermanentError, TransientError
 from shared.spine.outbox import OutboxRow
@@ -48,7 +49,7 @@ async def test_the_first_package_that_passes_is_released(registry: Registry) -> 
     assert (released.sequence, released.cause, released.package_digest) == (1, "first", toy.digest)
     assert (released.time, released.causation_id, released.correlation_id) == (NOW, event.id, event.id)
     assert released.id == derived_id(event.id, "model_released", "first")
-    assert [rule["name"] for rule in released.policy["rules"]] == ["none", "act", "review"]
+    assert Policy.model_validate(released.policy).decisions == ("none", "act", "review")
     assert released.rollback_target is None
 
 

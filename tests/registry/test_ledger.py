@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,8 @@ def test_what_was_written_holds() -> None:
 @pytest.mark.parametrize("field", ["kind", "use_case", "text", "event_id", "cause", "package_digest"])
 def test_an_altered_word_shows(field: str) -> None:
     links = chain(5)
-    links[2] = replace(links[2], entry=replace(links[2].entry, **{field: "altered"}))
+    altered: dict[str, Any] = {field: "altered"}
+    links[2] = replace(links[2], entry=replace(links[2].entry, **altered))
     found = find_break(links, links[-1].hash, 5)
     assert found
     assert found.position == 3

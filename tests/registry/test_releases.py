@@ -1,6 +1,7 @@
 """What a use case can go back to, and which requests are refused."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,9 @@ def story(*releases: tuple[str, Cause] | tuple[str, Cause, bool]) -> list[Past]:
     ]
 
 
-def ask(day: int = 30, **changed: object) -> RollbackAsk:
-    return RollbackAsk(**({"now": START + day * DAY, "by_person": True} | changed))  # type: ignore[arg-type]
+def ask(day: int = 30, **changed: Any) -> RollbackAsk:
+    given: dict[str, Any] = {"now": START + day * DAY, "by_person": True}
+    return RollbackAsk(**(given | changed))
 
 
 def judged(history: list[Past], asked: RollbackAsk, usable: set[str] | None = None) -> str:
@@ -82,7 +84,7 @@ def test_a_rollback_to_a_named_package_forgets_all_above_it() -> None:
         ({"by_person": False}, "a"),
     ],
 )
-def test_a_request_is_checked(changed: dict[str, object], expected: str) -> None:
+def test_a_request_is_checked(changed: dict[str, Any], expected: str) -> None:
     assert judged(story(("a", "first"), ("b", "person")), ask(**changed)) == expected
 
 

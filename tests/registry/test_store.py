@@ -144,7 +144,13 @@ async def test_a_known_package_keeps_what_it_is(registry: Registry) -> None:
 
 
 def activation(sequence: int, **changed: Any) -> ActivationReported:
-    said = {"use_case": "trains", "package_digest": "a" * 64, "replica": 0, "worker": "w1", "status": "active"}
+    said: dict[str, Any] = {
+        "use_case": "trains",
+        "package_digest": "a" * 64,
+        "replica": 0,
+        "worker": "w1",
+        "status": "active",
+    }
     return ActivationReported.begin(source="serving", time=NOW, **(said | {"sequence": sequence} | changed))
 
 
