@@ -41,6 +41,7 @@ class QuietWatch:
         self._admin: AIOKafkaAdminClient | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
+        self._partitions: list[TopicPartition] = []
         self._caught_up: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -95,9 +96,9 @@ class QuietWatch:
             consumer = AIOKafkaConsumer(**self._options, group_id=None, enable_auto_commit=False)
             await consumer.start()
             self._consumer = consumer
-            consumer.assign([TopicPartition(t["topic"], part["partition"]) for t in topics for part in t["partitions"]])
-        ends = await self._consumer.end_offsets(self._consumer.assignment())
-        return dict(ends)
+            # Asked for, never assigned: behind the long poll of a fetch every answer would wait for half a second.
+            self._partitions = [TopicPartition(t["topic"], p["partition"]) for t in topics for p in t["partitions"]]
+        return dict(await self._consumer.end_offsets(self._partitions))
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> list[str]:
         """Groups `<service>.<topic>` that have not handled a lifecycle topic to its end."""
