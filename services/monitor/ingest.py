@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import polars as pl
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -30,6 +31,7 @@ _POLL_SECONDS = 0.2
 _MAX_RECORDS = 500
 _PATIENCE_SECONDS = 30.0
 _STATUS_SECONDS = 2.0
+_MEASURE_SECONDS = 5.0
 
 
 class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -64,12 +66,18 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",
+            # The question for end offsets waits behind a fetch that waits for records.
+            fetch_max_wait_ms=50,
         )
         consumer.subscribe(list(TOPICS.values()), listener=self)
         try:
             await consumer.start()
+            measured = monotonic()
             while True:
                 await self._once()
+                if monotonic() - measured > _MEASURE_SECONDS:
+                    await self.pending()
+                    measured = monotonic()
         finally:
             self._assigned.clear()
             self._consumer = None
@@ -231,6 +239,9 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
         with metrics.MONITOR_FLUSH_SECONDS.labels(batch.table).time():
             added = self._tables[batch.table].append(batch.rows, batch.offsets)
         metrics.MONITOR_ROWS_TOTAL.labels(batch.table).inc(added)
+        newest = pl.Series(batch.rows["event_time" if batch.table == "decisions" else "known_at"]).max()
+        if isinstance(newest, dt.datetime):
+            metrics.MONITOR_FRESHNESS_TIMESTAMP_SECONDS.labels(batch.table).set(newest.timestamp())
 
     async def _commit_group(self, batches: Sequence[Batch]) -> None:
         offsets = {TopicPartition(*key): following for batch in batches for key, following in batch.offsets.items()}
