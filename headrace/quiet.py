@@ -41,7 +41,6 @@ class QuietWatch:
         self._admin: AIOKafkaAdminClient | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
-        self._partitions: list[TopicPartition] = []
         self._caught_up: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
