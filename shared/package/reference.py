@@ -7,7 +7,7 @@ Losses on a model's own training rows are too small to compare anything with, so
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +19,7 @@ from shared.contract.shadow_price import DayScores, Demand
 from shared.package.refusal import PackageRefused
 
 MAX_ROWS_PER_BLOCK = 5_000
+MAX_ROWS = 5_000_000
 Kind = Literal["oof", "holdout"]
 COLUMNS: dict[str, pa.DataType] = {
     "kind": pa.string(),
@@ -100,20 +101,26 @@ def write_reference(reference: Reference, path: Path) -> None:
 def read_reference(path: Path, score_columns: int) -> Reference:
     """Read reference.parquet; raises PackageRefused when a column or a score vector is not as the manifest says."""
     try:
-        table = pq.read_table(path).select(SCHEMA.names).cast(SCHEMA)
+        with pq.ParquetFile(path) as file:
+            # A few compressed bytes can hold any number of equal rows.
+            if file.metadata.num_rows > MAX_ROWS:
+                raise PackageRefused("size", f"{path.name} has {file.metadata.num_rows} rows, at most {MAX_ROWS}")
+            table = file.read(SCHEMA.names).select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowException, KeyError, ValueError, OSError) as error:
         raise PackageRefused("format", f"{path.name} cannot be read: {error!r:.500}") from error
-    rows = tuple(_row(cells) for cells in table.to_pylist())
-    vectors = [row.scores for row in rows]
-    if any(len(scores) != score_columns for scores in vectors) or not np.isfinite(np.asarray(vectors)).all():
-        raise PackageRefused("format", f"{path.name}: each row needs {score_columns} finite scores")
-    return Reference(rows)
+    columns: dict[str, Sequence[Any]] = {name: table[name].to_pylist() for name in SCHEMA.names if name != "scores"}
+    required = [name for name in SCHEMA.names if name not in ("label", "value")]
+    if any(table[name].null_count for name in required) or not set(columns["kind"]) <= {"oof", "holdout"}:
+        raise PackageRefused("format", f"{path.name}: a row has no {', '.join(required)}, or an unknown kind")
+    columns["scores"] = _score_vectors(table["scores"].combine_chunks(), score_columns, path.name)
+    cells = zip(*(columns[field.name] for field in fields(ReferenceRow)), strict=True)
+    return Reference(tuple(ReferenceRow(*row) for row in cells))
 
 
-def _row(cells: dict[str, Any]) -> ReferenceRow:
-    required = {name: cells[name] for name in SCHEMA.names if name not in ("label", "value")}
-    if any(cell is None for cell in required.values()) or cells["kind"] not in ("oof", "holdout"):
-        raise PackageRefused("format", f"a reference row is not complete: {str(cells)[:300]}")
-    cells["scores"] = tuple(cells["scores"])
-    cells["event_time"] = cells["event_time"].astimezone(UTC)
-    return ReferenceRow(**cells)
+def _score_vectors(column: Any, width: int, name: str) -> list[tuple[float, ...]]:
+    """Return one tuple of `width` finite scores per row."""
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    lengths = set(column.value_lengths().to_pylist())
+    if not lengths <= {width} or not np.isfinite(flat).all():
+        raise PackageRefused("format", f"{name}: each row needs {width} finite scores")
+    return [tuple(vector) for vector in flat.reshape(-1, width).tolist()]
