@@ -55,18 +55,28 @@ class Publisher:
                     linger_ms=0,
                     max_request_size=DEAD_MESSAGE_BYTES,
                 )
-                try:
-                    async with asyncio.timeout(self._deadline):
-                        await producer.start()
-                except (KafkaError, TimeoutError, OSError) as error:
-                    await close_hard(producer)
-                    raise TransientError(f"Kafka is away: {error!r}") from error
-                except asyncio.CancelledError:
-                    # The service is ending: a producer that is only half started has no other owner.
-                    await close_hard(producer)
-                    raise
+                await self._start(producer)
                 self._producer = producer
             return self._producer
+
+    async def _start(self, producer: AIOKafkaProducer) -> None:
+        # In a task of its own: aiokafka leaves a connection open when its start is cancelled at the wrong moment.
+        starting = asyncio.create_task(producer.start())
+        try:
+            await asyncio.wait([starting], timeout=self._deadline)
+            if not starting.done():
+                raise TimeoutError(f"no answer in {self._deadline} s")
+            starting.result()
+        except (KafkaError, TimeoutError, OSError) as error:
+            starting.cancel()
+            await close_hard(producer)
+            raise TransientError(f"Kafka is away: {error!r}") from error
+        except asyncio.CancelledError:
+            # The service is ending: nobody else would close a producer that is only half started.
+            await asyncio.wait([starting], timeout=5)
+            starting.cancel()
+            await close_hard(producer)
+            raise
 
     async def _drop(self, producer: AIOKafkaProducer) -> None:
         if self._producer is producer:
