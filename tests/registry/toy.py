@@ -1,9 +1,13 @@
 """A toy use case for the registry's tests: its contract, and packages as a trainer would write them."""
 
 import io
+import shutil
 import tarfile
+import tempfile
+import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +82,21 @@ class Toy:
 
 def make_toy(folder: Path, *, seed: int = 0, upside_down: bool = False, **changed: Any) -> Toy:
     """A small logistic model with two oof and two held-out days; `upside_down` has the held-out labels swapped."""
+    known = _fitted_once(seed, upside_down, tuple(sorted(changed.items())))
+    path = folder / f"toy-{seed}-{len(list(folder.glob('*')))}"
+    shutil.copytree(known.path, path)
+    return Toy(path, known.digest, known.manifest)
+
+
+@cache
+def _fitted_once(seed: int, upside_down: bool, changed: tuple[tuple[str, Any], ...]) -> Toy:
+    """Fitting and writing takes longer than most tests, so each kind is made once and copied."""
+    folder = tempfile.TemporaryDirectory()
+    weakref.finalize(_fitted_once, folder.cleanup)
+    return _fit(Path(folder.name), seed, upside_down, dict(changed))
+
+
+def _fit(folder: Path, seed: int, upside_down: bool, changed: dict[str, Any]) -> Toy:
     random = np.random.default_rng(seed)
     size, speed = random.normal(size=400), random.normal(size=400)
     late = size + 0.5 * speed + random.normal(size=400) * 0.4 > 0.7
@@ -123,7 +142,7 @@ def make_toy(folder: Path, *, seed: int = 0, upside_down: bool = False, **change
         "golden": {name: tuple(frame[name].tolist()[:20]) for name in ("size", "speed")},
     }
     content = Content(**(parts | changed))
-    path = folder / f"toy-{seed}-{len(list(folder.glob('*')))}"
+    path = folder / "toy"
     digest = write_package(path, model, content)
     manifest = Manifest.model_validate_json((path / "manifest.json").read_bytes())
     return Toy(path, digest, manifest)
