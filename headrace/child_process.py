@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 # The kernel sends the parent-death signal when the *thread* that started the child ends: one thread, alive until the
 # interpreter ends, starts all children.
@@ -23,6 +24,7 @@ if sys.platform == "linux":
         sys.exit(1)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+_GROUP_LEAVES_STEPS = 200
 _KEPT_LOG_BYTES = 16 * 1024 * 1024
 
 
@@ -62,6 +64,22 @@ def kill_group(process: "subprocess.Popen[bytes]") -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    # A kill takes effect a moment later: who returns from here finds nobody of the group.
+    pause = Event()
+    for _ in range(_GROUP_LEAVES_STEPS):
+        if not _group_runs(process.pid):
+            return
+        pause.wait(0.01)
+
+
+def _group_runs(group: int) -> bool:
+    # Read from /proc, since to a signal a dead member that init has not collected yet looks alive.
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _parent, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                return True
+    return False
 
 
 def last_lines(log: Path, count: int = 12) -> str:
