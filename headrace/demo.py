@@ -14,10 +14,12 @@ from rich.table import Table
 from headrace import pictures
 from headrace.collect import collect
 from headrace.demo_report import build_report
+from headrace.errors import CommandError
+from headrace.owned_directory import OwnedDirectory
 from headrace.play import Player
 from headrace.play import Progress as Day
 from headrace.replay import Replay
-from headrace.run_info import RunInfo
+from headrace.run_info import SUPERVISOR_LOCK, RunInfo
 from headrace.scenario import Scenario, load_scenario
 from headrace.serving_client import ServingClient
 from headrace.supervisor import Supervisor
@@ -30,6 +32,8 @@ def run(name: str, months: str, seed: int, report: Path | None, keep: bool, home
     """Play a demo on an embedded system of its own under `<home>/demo`; returns the exit code."""
     scenario = load_scenario(name, months)
     place = (home / "demo").absolute()
+    if (holder := OwnedDirectory(place, SUPERVISOR_LOCK).holder()) is not None:
+        raise CommandError(f"a demo runs under {place} already (process {holder}); wait for its end, or give --home")
     shutil.rmtree(place, ignore_errors=True)
     begun, spent = monotonic(), _cpu_seconds()
     supervisor = Supervisor(place, clock="replay", seed=seed)

@@ -140,11 +140,12 @@ def _under_way(status: Mapping[str, Any], now: datetime | None) -> list[str]:
 
 
 def _disagreements(said: list[dict[str, Any]]) -> list[str]:
-    """Releases that the registry has made and serving does not serve yet."""
-    by_name = {status["service"]: status.get("detail", {}).get("releases", {}) for status in said}
-    served = by_name.get("serving", {})
-    return [
-        f"release {release['sequence']} of {use_case} is not active everywhere"
-        for use_case, release in by_name.get("registry", {}).items()
-        if release and served.get(use_case, {}).get("sequence") != release["sequence"]
-    ]
+    """Releases that the registry has made and that some worker does not serve yet."""
+    detail = {status["service"]: status["detail"] for status in said}
+    served = detail["serving"]["releases"]
+    busy = []
+    for use_case, standing in detail["registry"]["use_cases"].items():
+        release = standing["release"]
+        if release and served.get(use_case) != release["sequence"]:
+            busy.append(f"release {release['sequence']} of {use_case} is not active everywhere")
+    return busy
