@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -273,7 +273,7 @@ class Journal:
 
     def _drop(self, number: int) -> None:
         """Throw the oldest segment away, counted by id range in the journal itself, so that it survives us."""
-        piece = dropped_piece(self.directory, number, segments.load_checkpoint(self.directory))
+        piece = segments.dropped_piece(self.directory, number, segments.load_checkpoint(self.directory))
         self._remove(number)
         if piece is None:
             return
@@ -283,22 +283,3 @@ class Journal:
         metrics.SERVING_SPOOL_DROPPED_PREDICTIONS_TOTAL.inc(piece["predictions"])
         metrics.SERVING_SPOOL_DROPPED_EVENTS_TOTAL.inc(piece["events"])
         log.error("the spool is full: the oldest events are dropped", extra={"dropped": piece})
-
-
-def dropped_piece(directory: Path, segment: int, checkpoint: segments.Checkpoint) -> dict[str, Any] | None:
-    """Return what is lost with a segment: first and last request id, predictions and events not yet with Kafka."""
-    done = checkpoint.offset if checkpoint.segment == segment else 0
-    lost = [
-        head
-        for start, _, head, _ in segments.read(segments.path_of(directory, segment))
-        if head.messages and start >= done
-    ]
-    if not lost or checkpoint.segment > segment:
-        return None
-    named = [head.request_id for head in lost if head.request_id] or [""]
-    return {
-        "first": named[0],
-        "last": named[-1],
-        "predictions": sum(head.rows for head in lost),
-        "events": sum(len(head.messages) for head in lost),
-    }

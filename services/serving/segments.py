@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -64,6 +65,21 @@ def read_entry(directory: Path, position: Position) -> tuple[Head, list[tuple[en
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
     return head, list(entries.bodies(head, payload, start))
+
+
+def dropped_piece(directory: Path, segment: int, checkpoint: Checkpoint) -> dict[str, Any] | None:
+    """Return what is lost with a segment: first and last request id, predictions and events not yet with Kafka."""
+    done = checkpoint.offset if checkpoint.segment == segment else 0
+    lost = [head for start, _, head, _ in read(path_of(directory, segment)) if head.messages and start >= done]
+    if not lost or checkpoint.segment > segment:
+        return None
+    named = [head.request_id for head in lost if head.request_id] or [""]
+    return {
+        "first": named[0],
+        "last": named[-1],
+        "predictions": sum(head.rows for head in lost),
+        "events": sum(len(head.messages) for head in lost),
+    }
 
 
 def load_checkpoint(directory: Path) -> Checkpoint:

@@ -70,7 +70,7 @@ class Running:
         self.process.kill()
         self.process.wait(timeout=10)
 
-    async def until(self, reached: Callable[[dict[str, Any]], bool], seconds: float = 60.0) -> dict[str, Any]:
+    async def until(self, reached: Callable[[dict[str, Any]], bool], seconds: float = 150.0) -> dict[str, Any]:
         """Ask for the status until it is as wanted."""
         deadline = monotonic() + seconds
         last: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from shared.package import PackageStore
 from tests.serving.conftest import Running, producer, read_all
 from tests.serving.toy import Toy, applied, contract, make_toy
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 Make = Callable[..., Running]
 
@@ -139,7 +139,7 @@ async def test_serving_starts_without_kafka_and_ships_when_it_is_back(kafka_node
         conflict = await client.post("/v1/cut_off/predict", json={"request_id": "a4", "record": {"size": 2}})
         assert conflict.status_code == 409
     assert kafka_node.start() == kafka
-    await running.until(lambda status: status["quiet"], seconds=60)
+    await running.until(lambda status: status["quiet"])
     served = await read_all(kafka, "prediction_served", "cut_off/a")
     assert {r.key for r in served} == {f"cut_off/a{number}".encode() for number in range(5)}
 
