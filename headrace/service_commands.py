@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headrace.leftovers import MARK
-from headrace.ports import LOOPBACK, free_ports, is_free
+from headrace.ports import LOOPBACK, PortClaims
 from headrace.service_process import ServiceCommand
 from headrace.settings import SERVICE_PORTS, inherited_environment
 
@@ -23,17 +23,11 @@ def environment_of(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def choose_ports() -> dict[str, int]:
+def choose_ports(claims: PortClaims) -> dict[str, int]:
     """Service -> port: the one that was asked for, the usual one when it is free, else any free one."""
     inherited = inherited_environment()
-    ports: dict[str, int] = {}
-    for name, usual in SERVICE_PORTS.items():
-        asked = inherited.get(f"HEADRACE_{name.upper()}_PORT")
-        if asked is not None:
-            ports[name] = int(asked)
-        else:
-            ports[name] = usual if is_free(usual) else _another(set(ports.values()))
-    return ports
+    asked = {name: inherited.get(f"HEADRACE_{name.upper()}_PORT") for name in SERVICE_PORTS}
+    return {name: int(asked[name] or 0) or claims.take(usual) for name, usual in SERVICE_PORTS.items()}
 
 
 def service_commands(ports: Mapping[str, int], environment: Mapping[str, str]) -> list[ServiceCommand]:
@@ -44,7 +38,3 @@ def service_commands(ports: Mapping[str, int], environment: Mapping[str, str]) -
         ServiceCommand(name, (sys.executable, "-m", f"services.{name}.app"), port, {**environment, **addresses})
         for name, port in ports.items()
     ]
-
-
-def _another(taken: set[int]) -> int:
-    return next(port for port in free_ports(len(taken) + 1) if port not in taken)

@@ -19,7 +19,7 @@ class CommandSettings(BaseSettings):
     kafka: str = Field(default="", description="bootstrap servers; empty starts an embedded Kafka")
     cache: Path = Field(default=Path.home() / ".cache" / "headrace", description="downloads shared by all homes")
     api_key: SecretStr = Field(default=SecretStr(""), description="sent as Bearer token to the services")
-    start_deadline_seconds: float = 90.0
+    start_deadline_seconds: float = 180.0
     stop_deadline_seconds: float = 10.0
 
 

@@ -18,6 +18,7 @@ from headrace.kafka_jars import Progress
 from headrace.keeper import Keeper, Part
 from headrace.leftovers import clear_leftovers
 from headrace.owned_directory import OwnedDirectory
+from headrace.ports import PortClaims
 from headrace.provisioning import provision_topics
 from headrace.run_info import SUPERVISOR_LOCK, RunInfo, ServiceInfo, remove_run_info, write_run_info
 from headrace.service_commands import choose_ports, environment_of, service_commands
@@ -63,7 +64,8 @@ class Supervisor:
         }
         self._address = kafka or ""
         self._broker = None if kafka else EmbeddedKafka(self.home / "kafka", environment=environment_of(self.home, {}))
-        self._commands = commands or (lambda environment: service_commands(choose_ports(), environment))
+        self._ports = PortClaims()
+        self._commands = commands or (lambda environment: service_commands(choose_ports(self._ports), environment))
         self._provision = provision
         self._ownership = OwnedDirectory(self.home, SUPERVISOR_LOCK)
         self._services: list[ServiceProcess] = []
@@ -181,6 +183,7 @@ class Supervisor:
             if self._ownership.held:
                 remove_run_info(self.home)
             self._ownership.release()
+            self._ports.release()
             self._stopped.set()
 
     def _end(self, part: Part) -> None:

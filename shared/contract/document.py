@@ -15,6 +15,8 @@ from shared.contract.problems import ContractError, Problem
 LARGEST_TEXT = 256 * 1024
 DEEPEST = 12
 LONGEST_NUMBER = 40
+# YAML also knows .nan, .inf and sexagesimal 1:30.5, none of which is an amount.
+_DECIMAL = re.compile(r"[+-]?(\d[\d_]*)?\.?\d*([eE][+-]?\d{1,4})?")
 
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -145,12 +147,13 @@ def _scalar(document: Document, node: yaml.Node, path: Path) -> Any:
             return text.lower() == "true"
         case "int" if len(text) <= LONGEST_NUMBER and text.lstrip("+-").isdecimal():
             return int(text)
-        case "float" if len(text) <= LONGEST_NUMBER:
+        case "float" if len(text) <= LONGEST_NUMBER and _DECIMAL.fullmatch(text):
             return Decimal(text)
         case "str":
             return text
         case "int" | "float":
-            document.problems.append(document.problem(path, f"a number of {len(text)} characters is no number here"))
+            shown = text if len(text) <= LONGEST_NUMBER else f"a number of {len(text)} characters"
+            document.problems.append(document.problem(path, f"{shown} is no number here", "digits, like 12 or 0.60"))
             return None
     document.problems.append(document.problem(path, f"the tag {node.tag} is not used in a contract", "plain values"))
     return None
