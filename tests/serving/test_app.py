@@ -144,7 +144,7 @@ async def test_serving_starts_without_kafka_and_ships_when_it_is_back(kafka_node
     assert {r.key for r in served} == {f"cut_off/a{number}".encode() for number in range(5)}
 
 
-async def test_a_killed_worker_or_shipper_comes_back_and_capacity_holds(kafka: str, serving: Make) -> None:
+async def test_a_killed_worker_comes_back_and_capacity_holds(kafka: str, serving: Make) -> None:
     running = serving(kafka, HEADRACE_SERVING_WORKERS="2")
     under, toy = named("killed"), toy_in(running, "killed")
     running.start()
