@@ -43,12 +43,15 @@ def run(name: str, months: str, seed: int, report: Path | None, keep: bool, home
             running = supervisor.start(lambda text, share: bar.update(task, description=text, completed=share))
         outcome = asyncio.run(play(scenario, running, seed))
         if keep:
+            # What still runs has not told its CPU time yet: the report is written without it.
+            _finish(outcome, place, report)
             _say_where(running)
             supervisor.wait()
     finally:
         supervisor.stop()
-    outcome |= {"total_seconds": monotonic() - begun, "cpu_seconds": _cpu_seconds() - spent}
-    _finish(outcome, place, report)
+    if not keep:
+        outcome |= {"total_seconds": monotonic() - begun, "cpu_seconds": _cpu_seconds() - spent}
+        _finish(outcome, place, report)
     return 0 if _holds(outcome) else 1
 
 
@@ -105,10 +108,11 @@ def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
     )
     console.print(f"Review desk: {desk['min_per_day']} to {desk['max_per_day']} a day, capacity {desk['capacity']}")
     console.print(f"Ledger digest {report['ledger_digest']}")
-    console.print(
-        f"Replay {report['replay_seconds']:.0f} s, all in all {report['total_seconds']:.0f} s, "
-        f"{report['cpu_seconds']:.0f} CPU seconds over all processes"
-    )
+    spent = f"Replay {report['replay_seconds']:.0f} s"
+    if "cpu_seconds" in report:
+        spent += f", all in all {report['total_seconds']:.0f} s"
+        spent += f", {report['cpu_seconds']:.0f} CPU seconds over all processes"
+    console.print(spent)
     console.print(f"Pictures: {', '.join(str(picture) for picture in files)}", soft_wrap=True)
 
 

@@ -7,7 +7,7 @@ from services.monitor.closing import Closing
 from services.monitor.handlers import add_handlers
 from services.monitor.ingest import Ingest
 from services.monitor.settings import MonitorSettings
-from services.monitor.store import BlockStore, Contracts, LookStore
+from services.monitor.store import BlockStore, Contracts, LookStore, ReleaseStore
 from shared.spine import logs
 from shared.spine.app import Service, build_app, serve
 from shared.spine.clock import Clock
@@ -61,7 +61,10 @@ class Monitor:
 
     async def _detail(self) -> dict[str, Any]:
         async with self.db.read() as session:
-            return {"last_block": dict(await BlockStore(session).list_last())}
+            return {
+                "last_block": dict(await BlockStore(session).list_last()),
+                "releases": await ReleaseStore(session).list_current(),
+            }
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from faststream import Context
 
-from services.monitor.store import Contracts, ContractStore
+from services.monitor.store import Contracts, ContractStore, ReleaseStore
 from shared.contract.schema import Contract
-from shared.events import UseCaseApplied
+from shared.events import ModelReleased, UseCaseApplied
 from shared.spine.db import Db
 from shared.spine.inbox import first_time
 from shared.spine.subscribe import ServiceRouter, subscribe
@@ -17,6 +17,7 @@ ContractsDep = Annotated[Contracts, Context("contracts")]
 def add_handlers(router: ServiceRouter) -> None:
     """Subscribe everything that the monitor listens to, the data topics aside."""
     subscribe(router, UseCaseApplied)(on_use_case_applied)
+    subscribe(router, ModelReleased)(on_model_released)
 
 
 async def on_use_case_applied(event: UseCaseApplied, db: Db, contracts: ContractsDep) -> None:
@@ -29,3 +30,10 @@ async def on_use_case_applied(event: UseCaseApplied, db: Db, contracts: Contract
             return
         await ContractStore(session).add(event)
     contracts.put(event.contract_digest, dict(event.contract))
+
+
+async def on_model_released(event: ModelReleased, db: Db) -> None:
+    """Know what is served; malformed releases become dead letters here, since serving has no group to write them."""
+    async with db.transaction() as session:
+        if await first_time(session, event):
+            await ReleaseStore(session).add(event)

@@ -8,9 +8,9 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.monitor.changes import Changes, Look, Touched
-from services.monitor.tables import BlockRow, ContractRow, LookRow, ProgressRow
+from services.monitor.tables import BlockRow, ContractRow, LookRow, ProgressRow, ReleaseRow
 from shared.contract.schema import Contract
-from shared.events import UseCaseApplied
+from shared.events import ModelReleased, UseCaseApplied
 from shared.feedback.joined import Versions
 from shared.spine.db import Database
 
@@ -36,6 +36,29 @@ class ContractStore:
         """Every contract, the newest of each use case last."""
         query = select(ContractRow).order_by(ContractRow.use_case, ContractRow.revision, ContractRow.digest)
         return list(await self._session.scalars(query))
+
+
+class ReleaseStore:
+    """Releases by use case and sequence."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, event: ModelReleased) -> None:
+        """Keep the release; one that comes late changes nothing else."""
+        row = ReleaseRow(
+            use_case=event.use_case,
+            sequence=event.sequence,
+            package_digest=event.package_digest,
+            rollback_target=event.rollback_target,
+            released_at=event.time,
+        )
+        await self._session.merge(row)
+
+    async def list_current(self) -> dict[str, int]:
+        """Use case -> sequence of what it serves."""
+        query = select(ReleaseRow.use_case, func.max(ReleaseRow.sequence)).group_by(ReleaseRow.use_case)
+        return {row[0]: row[1] for row in await self._session.execute(query)}
 
 
 class LookStore:

@@ -1,4 +1,4 @@
-"""The monitor's rows: contracts heard of, blocks with their last report, and how far the tables were looked at.
+"""The monitor's rows: contracts, releases, blocks with their last report, and how far it has looked.
 
 Names begin with `monitor_`, so that services may share one PostgreSQL database.
 """
@@ -36,6 +36,18 @@ class ContractRow(Base):
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     revision: Mapped[int] = mapped_column(Integer)
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class ReleaseRow(Base):
+    """What the registry released: which package a use case serves, and the one it would go back to."""
+
+    __tablename__ = "monitor_releases"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    package_digest: Mapped[str] = mapped_column(String(64))
+    rollback_target: Mapped[str | None] = mapped_column(String(64))
+    released_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class BlockRow(Base):

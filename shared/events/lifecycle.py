@@ -88,7 +88,7 @@ class ModelReleased(Event):
 
     topic: ClassVar[str] = "model_released"
     publishers: ClassVar = ("registry",)
-    listeners: ClassVar = ("serving", "monitor", "trainer")
+    listeners: ClassVar = ("serving", "monitor")
 
     use_case: Name
     sequence: Annotated[int, Field(ge=1)]
@@ -125,7 +125,7 @@ class RollbackRequested(Event):
     """Please take back a release; a request, never a command: the registry checks it."""
 
     topic: ClassVar[str] = "rollback_requested"
-    publishers: ClassVar = ("monitor", "operator", "any service")
+    publishers: ClassVar = ("any service",)
     listeners: ClassVar = ("registry",)
 
     use_case: Name
@@ -142,7 +142,7 @@ class KpiReported(Event):
 
     topic: ClassVar[str] = "kpi_reported"
     publishers: ClassVar = ("monitor",)
-    listeners: ClassVar = ("trainer", "anyone")
+    listeners: ClassVar = ("anyone",)
 
     use_case: Name
     block: Short
