@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 MONTHS ?= 3-4
 SEED ?= 7
 KEEP ?=
+PARALLEL := -n 2 --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
@@ -26,10 +27,13 @@ demo: $(STAMP) ## Play New York's flights of 2013 through the whole system (MONT
 	@$(BIN)/headrace demo flights --months $(MONTHS) --seed $(SEED) $(if $(REPORT),--report $(REPORT)) $(if $(KEEP),--keep)
 
 test: $(STAMP) lint types ## Everything CI checks: style, types, all tests on real Kafka
-	@echo "==> Tests, with an embedded Apache Kafka of their own"
-	@$(BIN)/pytest -q
+	@echo "==> Tests in memory and on an embedded Apache Kafka"
+	@$(BIN)/pytest -q -m "not e2e" $(PARALLEL)
+	@echo "==> Tests of the whole system"
+	@$(BIN)/pytest -q -m e2e
 
-check: $(STAMP) lint types fast ## Style, types and the tests that need no Kafka (under a minute)
+check: $(STAMP) ## Style, types and the tests that need no Kafka (under a minute)
+	@$(MAKE) --no-print-directory -j3 lint types fast
 
 lint: $(STAMP)
 	@echo "==> Style"
@@ -41,7 +45,7 @@ types: $(STAMP)
 
 fast: $(STAMP)
 	@echo "==> Fast tests"
-	@$(BIN)/pytest -q -m "not kafka and not e2e"
+	@$(BIN)/pytest -q -m "not kafka and not e2e" $(PARALLEL)
 
 lock: ## Pin every dependency again, with hashes and without addresses (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock

@@ -92,7 +92,10 @@ def equal_mass_edges(values: NDArray[np.float64], bins: int = NUMBER_BINS) -> tu
         return ()
     quantiles = np.quantile(finite, np.linspace(0, 1, bins + 1), method="inverted_cdf")
     atoms = np.unique(quantiles[1:][quantiles[1:] == quantiles[:-1]])
-    edges = np.unique(np.concatenate([quantiles[:-1], np.nextafter(atoms, np.inf), [np.nextafter(finite[-1], np.inf)]]))
+    # After the largest float comes infinity, which is no edge and is left out below.
+    with np.errstate(over="ignore"):
+        after = np.nextafter(np.append(atoms, finite[-1]), np.inf)
+    edges = np.unique(np.concatenate([quantiles[:-1], after]))
     return tuple(edges[np.isfinite(edges)].tolist())
 
 
