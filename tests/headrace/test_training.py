@@ -38,9 +38,10 @@ async def _answer(options: dict[str, Any], use_case: str) -> None:
     await producer.start()
     try:
         async for record in consumer:
-            request = from_record(TrainingRequested, record.value, record.headers)
-            if request.use_case == use_case:
+            # Other tests leave garbage on this broker's topics.
+            if record.key == use_case.encode():
                 break
+        request = from_record(TrainingRequested, record.value, record.headers)
         await producer.send_and_wait(TrainingFinished.topic, b"nonsense")
         other = training_request(use_case, "somebody else's", "other", NOW)
         await publisher.send([to_record(_finished(other, "not this one")), to_record(_finished(request, "this one"))])
@@ -71,12 +72,11 @@ async def test_without_waiting_the_request_is_on_its_topic_when_the_command_retu
     try:
         async with asyncio.timeout(30):
             async for record in consumer:
-                found = from_record(TrainingRequested, record.value, record.headers)
-                if found.id == request.id:
+                if record.key == b"unanswered":
                     break
     finally:
         await consumer.stop()
-    assert found == request
+    assert from_record(TrainingRequested, record.value, record.headers) == request
 
 
 async def test_an_answer_that_never_comes_ends_with_a_sentence(kafka: str) -> None:

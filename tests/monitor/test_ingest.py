@@ -165,7 +165,7 @@ async def test_a_monitor_that_died_goes_on_from_the_tables(lab: Lab) -> None:
     async with lab.running() as monitor:
         await lab.publish(advanced(MIDNIGHT + DAY))
         await until_closed(monitor, MIDNIGHT + DAY)
-        assert (await monitor.service.status())["detail"] == {"last_block": {"flights": "2013-03-02"}}
+        assert (await monitor.service.status())["detail"]["last_block"] == {"flights": "2013-03-02"}
     assert lab.table().height == 40
     raw = FeedbackTable(lab.home / "feedback", "decisions").scan("flights").collect()
     assert raw.height == raw.unique(["prediction_id"]).height == 40

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -79,6 +80,10 @@ async def _behind_is_there(client: httpx.AsyncClient) -> None:
     assert twin.json()["use_case"] == "first_mile"
 
 
+def _longer(answers: list[dict[str, Any]], than: int, _status: dict[str, Any]) -> bool:
+    return len(answers) > than
+
+
 async def test_releases_are_swapped_under_load_without_a_failed_request(kafka: str, serving: Make) -> None:
     running = serving(kafka, HEADRACE_SERVING_WORKERS="2")
     under = named("swapped")
@@ -100,6 +105,8 @@ async def test_releases_are_swapped_under_load_without_a_failed_request(kafka: s
         for sequence, toy in enumerate(toys[1:], start=2):
             await publish(toy.released(sequence, under))
             await running.until(serves("swapped", sequence))
+            enough = len(answers) + 8
+            await running.until(partial(_longer, answers, enough))
         await publish(toys[0].released(1, under))
         stop.set()
         await asyncio.gather(*loads)
