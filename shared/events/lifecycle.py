@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.events.base import Count, Digest, Document, Event, Instant, Minor, Name, Numbers, Short, Text
+from shared.events.base import Count, Digest, Document, Event, Instant, Minor, Name, Numbers, Part, Short, Text
 
 
 class UseCaseApplied(Event):
@@ -171,6 +171,64 @@ class KpiReported(Event):
     value_minor: Minor
     quality: Numbers = {}
     incidents: Annotated[list[Text], Field(max_length=64)] = []
+
+
+class MovedFeature(Part):
+    """A feature whose distribution in recent blocks lies far from the baseline; it explains, it never triggers."""
+
+    name: Name
+    distance: Annotated[float, Field(ge=0)]
+
+
+class DriftDetected(Event):
+    """What is served errs more than its reference said, or scores otherwise: how sure, since when, at what cost."""
+
+    topic: ClassVar[str] = "drift_detected"
+    publishers: ClassVar = ("monitor",)
+    listeners: ClassVar = ("trainer",)
+
+    use_case: Name
+    release_sequence: Annotated[int, Field(ge=1)]
+    package_digest: Digest
+    behaviour_digest: Digest
+    contract_digest: Digest
+    block: Short
+    unit: Literal["row", "day", "week"]
+    method: Short
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    epoch: Annotated[int, Field(ge=1)]
+    e_value: Annotated[float, Field(ge=0)]
+    threshold: Annotated[float, Field(gt=0)]
+    effect_size: float
+    signals: Numbers
+    features: Annotated[list[MovedFeature], Field(max_length=64)] = []
+    estimated_cost_minor_per_block: Minor = 0
+
+
+class PackageEvaluated(Event):
+    """What a package that is not served would have cost in a judged block, decided again in event order.
+
+    `served_cost_minor` is the cost of what was really served on the same labelled rows: the two are a pair.
+    """
+
+    topic: ClassVar[str] = "package_evaluated"
+    publishers: ClassVar = ("trainer",)
+    listeners: ClassVar = ("registry", "monitor")
+
+    use_case: Name
+    package_digest: Digest
+    behaviour_digest: Digest
+    contract_digest: Digest
+    role: Literal["candidate", "rollback_target", "pinned"]
+    block: Short
+    volume: Count
+    labelled: Count
+    cost_minor: Minor
+    cost_without_model_minor: Minor
+    value_minor: Minor
+    served_cost_minor: Minor
+    decisions: dict[Short, Count]
+    brier: Annotated[float, Field(ge=0)] | None = None
 
 
 class TimeAdvanced(Event):
