@@ -19,11 +19,12 @@ Source = tuple[str, ast.Module]
 # Decisions: data in, decision out. They are given now, seed and rows.
 PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),
+    *(f"shared/evidence/{path.name}" for path in sorted((ROOT / "shared" / "evidence").glob("*.py"))),
     "headrace/describe.py",
     "headrace/ledger_digest.py",
     *(
         path.relative_to(ROOT).as_posix()
-        for name in ("gates", "releases", "governor", "blocks", "drift", "promotion", "coverage", "split")
+        for name in ("gates", "releases", "governor", "blocks", "drift", "promotion", "regret", "coverage", "split")
         for path in sorted((ROOT / "services").glob(f"*/{name}.py"))
     ),
 ]

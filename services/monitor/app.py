@@ -6,6 +6,7 @@ from typing import Any
 from services.monitor.closing import Closing
 from services.monitor.handlers import add_handlers
 from services.monitor.ingest import Ingest
+from services.monitor.rollbacks import Rollbacks
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import BlockStore, Contracts, LookStore, ReleaseStore
 from shared.spine import logs
@@ -26,6 +27,7 @@ class Monitor:
         self.clock = Clock(settings.clock)
         self.contracts = Contracts()
         self.closing = Closing(self.db, settings.feedback_location, self.contracts)
+        self.rollbacks = Rollbacks(self.db, self.contracts)
         router = ServiceRouter("monitor", settings.instance)
         add_handlers(router)
         self.service = Service(
@@ -44,6 +46,7 @@ class Monitor:
         if settings.clock == "replay":
             self.clock.on_step(self.ingest.catch_up)
         self.clock.on_step(self.closing.step)
+        self.clock.on_step(self.rollbacks.step)
 
     async def _consume(self) -> None:
         # A consumer of a topic that is not there yet would wait for minutes.
@@ -64,6 +67,7 @@ class Monitor:
             return {
                 "last_block": dict(await BlockStore(session).list_last()),
                 "releases": await ReleaseStore(session).list_current(),
+                "regret": self.rollbacks.detail(),
             }
 
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from faststream import Context
 
-from services.monitor.store import Contracts, ContractStore, ReleaseStore
+from services.monitor.store import Contracts, ContractStore, EvaluationStore, ReleaseStore
 from shared.contract.schema import Contract
-from shared.events import ModelReleased, UseCaseApplied
+from shared.events import ModelReleased, PackageEvaluated, UseCaseApplied
 from shared.spine.db import Db
 from shared.spine.inbox import first_time
 from shared.spine.subscribe import ServiceRouter, subscribe
@@ -18,6 +18,7 @@ def add_handlers(router: ServiceRouter) -> None:
     """Subscribe everything that the monitor listens to, the data topics aside."""
     subscribe(router, UseCaseApplied)(on_use_case_applied)
     subscribe(router, ModelReleased)(on_model_released)
+    subscribe(router, PackageEvaluated)(on_package_evaluated)
 
 
 async def on_use_case_applied(event: UseCaseApplied, db: Db, contracts: ContractsDep) -> None:
@@ -37,3 +38,10 @@ async def on_model_released(event: ModelReleased, db: Db) -> None:
     async with db.transaction() as session:
         if await first_time(session, event):
             await ReleaseStore(session).add(event)
+
+
+async def on_package_evaluated(event: PackageEvaluated, db: Db) -> None:
+    """Keep it; what it says about the release is decided when the clock moves."""
+    async with db.transaction() as session:
+        if await first_time(session, event):
+            await EvaluationStore(session).add(event)

@@ -22,3 +22,7 @@ MONITOR_BLOCK_COVERAGE_RATIO = Gauge(
 MONITOR_REPORTS_TOTAL = Counter("monitor_reports_total", "kpi_reported published, by status", ["use_case", "status"])
 # How long a clock step takes to look for what changed and to report it.
 MONITOR_STEP_SECONDS = Histogram("monitor_step_seconds", "Duration of closing blocks in a clock step")
+# How sure it is that the release is worse than its rollback target; it is asked back at 1 / rollback.alpha.
+MONITOR_REGRET_E_VALUE = Gauge(
+    "monitor_regret_e_value", "Largest e-value of the release against its rollback target", ["use_case"]
+)

@@ -4,13 +4,21 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.monitor.changes import Changes, Look, Touched
-from services.monitor.tables import BlockRow, ContractRow, LookRow, ProgressRow, ReleaseRow
+from services.monitor.tables import (
+    BlockRow,
+    ContractRow,
+    EvaluationRow,
+    LookRow,
+    ProgressRow,
+    ReleaseRow,
+    RollbackAskRow,
+)
 from shared.contract.schema import Contract
-from shared.events import ModelReleased, UseCaseApplied
+from shared.events import ModelReleased, PackageEvaluated, RollbackRequested, UseCaseApplied
 from shared.feedback.joined import Versions
 from shared.spine.db import Database
 
@@ -59,6 +67,60 @@ class ReleaseStore:
         """Use case -> sequence of what it serves."""
         query = select(ReleaseRow.use_case, func.max(ReleaseRow.sequence)).group_by(ReleaseRow.use_case)
         return {row[0]: row[1] for row in await self._session.execute(query)}
+
+    async def list_in_force(self, before: datetime) -> list[ReleaseRow]:
+        """What each use case served just before an event time."""
+        newest = (
+            select(ReleaseRow.use_case, func.max(ReleaseRow.sequence).label("sequence"))
+            .where(ReleaseRow.released_at < before)
+            .group_by(ReleaseRow.use_case)
+            .subquery()
+        )
+        same = (ReleaseRow.use_case == newest.c.use_case, ReleaseRow.sequence == newest.c.sequence)
+        return list(await self._session.scalars(select(ReleaseRow).join(newest, and_(*same))))
+
+
+class EvaluationStore:
+    """What packages that are not served would have cost, and the rollbacks that were asked for because of it."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, event: PackageEvaluated) -> None:
+        """Keep the first word on a package in a block and a role: what entered evidence never changes."""
+        key = (event.use_case, event.package_digest, event.block, event.role)
+        if await self._session.get(EvaluationRow, key) is None:
+            names = ("use_case", "package_digest", "block", "role")
+            row = EvaluationRow(**dict(zip(names, key, strict=True)), told_at=event.time, event=event.model_dump_json())
+            self._session.add(row)
+
+    async def list_of_target(self, use_case: str, target: str, before: datetime) -> dict[str, PackageEvaluated]:
+        """Block -> what the rollback target would have cost there, as far as it was told before an event time."""
+        query = select(EvaluationRow.block, EvaluationRow.event).where(
+            EvaluationRow.use_case == use_case,
+            EvaluationRow.package_digest == target,
+            EvaluationRow.role == "rollback_target",
+            EvaluationRow.told_at < before,
+        )
+        rows = await self._session.execute(query)
+        return {block: PackageEvaluated.model_validate_json(event) for block, event in rows}
+
+    async def get_last_asked(self, use_case: str) -> datetime | None:
+        """When a rollback was last asked for."""
+        query = select(func.max(RollbackAskRow.asked_at)).where(RollbackAskRow.use_case == use_case)
+        return await self._session.scalar(query)
+
+    async def add_ask(self, event: RollbackRequested, last_block: str) -> None:
+        """Remember a request."""
+        assert event.release_sequence is not None
+        row = RollbackAskRow(
+            use_case=event.use_case,
+            release_sequence=event.release_sequence,
+            last_block=last_block,
+            asked_at=event.time,
+            event_id=event.id,
+        )
+        self._session.add(row)
 
 
 class LookStore:
@@ -137,6 +199,11 @@ class BlockStore:
         query = select(BlockRow.use_case, func.max(BlockRow.block)).where(BlockRow.revision > 0)
         rows = await self._session.execute(query.group_by(BlockRow.use_case))
         return {str(use_case): str(block) for use_case, block in rows}
+
+    async def list_of_release(self, use_case: str, release_sequence: int) -> list[BlockRow]:
+        """Blocks of one release in block order, judged or not."""
+        query = select(BlockRow).where(BlockRow.use_case == use_case, BlockRow.release_sequence == release_sequence)
+        return list(await self._session.scalars(query.order_by(BlockRow.block)))
 
     async def list_judged(self, use_case: str) -> list[BlockRow]:
         """Judged blocks in block order: what evidence is made of."""

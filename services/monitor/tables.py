@@ -6,7 +6,7 @@ Names begin with `monitor_`, so that services may share one PostgreSQL database.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Integer, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Integer, String, Text, TypeDecorator
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.spine.db import Base
@@ -76,6 +76,31 @@ class BlockRow(Base):
     # Stored once: later labels change the report, never what entered evidence.
     judged: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     judged_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+
+
+class EvaluationRow(Base):
+    """What a package that is not served would have cost in a block: the first word on it counts, later ones do not."""
+
+    __tablename__ = "monitor_evaluations"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    package_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    block: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(32), primary_key=True)
+    told_at: Mapped[datetime] = mapped_column(Instant)
+    event: Mapped[str] = mapped_column(Text)
+
+
+class RollbackAskRow(Base):
+    """A rollback that was asked for: once per release, last block of the evidence, and cooldown."""
+
+    __tablename__ = "monitor_rollback_asks"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    last_block: Mapped[str] = mapped_column(String(64), primary_key=True)
+    asked_at: Mapped[datetime] = mapped_column(Instant)
+    event_id: Mapped[str] = mapped_column(String(64))
 
 
 class ProgressRow(Base):

@@ -125,7 +125,7 @@ class RollbackRequested(Event):
     """Please take back a release; a request, never a command: the registry checks it."""
 
     topic: ClassVar[str] = "rollback_requested"
-    publishers: ClassVar = ("any service",)
+    publishers: ClassVar = ("monitor", "any service")
     listeners: ClassVar = ("registry",)
 
     use_case: Name
