@@ -1,12 +1,15 @@
 """What the registry's API says and hears, as documents."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.registry.ledger import Link
-from services.registry.tables import ActivationRow, PackageRow, RejectionRow, ReleaseRow, UseCaseRow
+from services.registry.promotion import HYPOTHESIS, Judgement, why_not_now
+from services.registry.standing import Standing
+from services.registry.tables import ActivationRow, CandidateRow, PackageRow, RejectionRow, ReleaseRow, UseCaseRow
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+$")]
@@ -20,11 +23,12 @@ class Asked(BaseModel):
 
 
 class ReleaseAsked(Asked):
-    """Release this package now; the reason stands in the ledger."""
+    """Release this package now; the reason stands in the ledger. With `force` the business gates do not bind."""
 
     package: Digest
     reason: Words
     released_by: Who | None = None
+    force: bool = False
 
 
 class RollbackAsked(Asked):
@@ -70,8 +74,28 @@ class Activation(BaseModel):
     reported_at: datetime
 
 
+class Candidate(BaseModel):
+    """The package that waits for evidence: promoted when `e_value` reaches `threshold`; `waits_for` forbids it now."""
+
+    package_digest: str
+    behaviour_digest: str
+    train_until: datetime
+    opened_at: datetime
+    expires_at: datetime
+    hypothesis: str
+    e_value: float
+    threshold: float
+    alpha: float
+    blocks: int
+    better: int
+    worse: int
+    against_last_good: int
+    saved_minor: int
+    waits_for: str | None
+
+
 class UseCase(BaseModel):
-    """A use case, the contract in force, and what is served."""
+    """A use case, the contract in force, what is served, and the open candidate (when one use case is asked for)."""
 
     use_case: str
     revision: int
@@ -81,6 +105,7 @@ class UseCase(BaseModel):
     applied_at: datetime
     release: Released | None
     activations: list[Activation]
+    candidate: Candidate | None = None
     contract: dict[str, Any] | None = None
 
 
@@ -134,6 +159,7 @@ def use_case(
     release: ReleaseRow | None,
     activations: list[ActivationRow],
     contract: dict[str, Any] | None = None,
+    waiting: Candidate | None = None,
 ) -> UseCase:
     """Put the rows of one use case together."""
     return UseCase(
@@ -145,7 +171,23 @@ def use_case(
         applied_at=row.applied_at,
         release=Released.model_validate(release) if release else None,
         activations=[Activation.model_validate(each) for each in activations if each.use_case == row.use_case],
+        candidate=waiting,
         contract=contract,
+    )
+
+
+def candidate(row: CandidateRow, standing: Standing, judgement: Judgement, now: datetime) -> Candidate:
+    """The open candidate as the evidence stands now."""
+    contract = standing.contract
+    return Candidate(
+        package_digest=row.package_digest,
+        behaviour_digest=row.behaviour_digest,
+        train_until=row.train_until,
+        opened_at=row.opened_at,
+        expires_at=contract.retraining.candidate_expires.after(row.opened_at),
+        hypothesis=HYPOTHESIS,
+        waits_for=why_not_now(standing.history, now, contract.rollback.probation.delta),
+        **{name: value for name, value in asdict(judgement).items() if name != "promote"},
     )
 
 

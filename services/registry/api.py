@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry import answers
-from services.registry.applying import SOURCE, Application, Served, plan_application, put_in_force
+from services.registry.applying import Application, Served, plan_application, put_in_force
+from services.registry.candidate_store import CandidateStore
+from services.registry.candidates import gather_evidence
 from services.registry.http import (
     Approver,
     BoundedRoute,
@@ -23,10 +26,11 @@ from services.registry.http import (
     until_settled,
 )
 from services.registry.packages import Prepared
-from services.registry.record import record_release
+from services.registry.promotion import should_promote
+from services.registry.record import SOURCE, record_release
 from services.registry.releases import Refusal, RollbackAsk
 from services.registry.rollbacks import grant, plan_rollback
-from services.registry.standing import assert_unchanged, load_standing
+from services.registry.standing import Standing, assert_unchanged, load_standing
 from services.registry.store import ActivationStore, LedgerStore, PackageRows, ReleaseStore, UseCaseStore
 from services.registry.tables import ReleaseRow
 from shared.contract import Contract, Policy
@@ -111,14 +115,23 @@ async def list_use_cases(parts: PartsOf, _caller: Reader) -> list[answers.UseCas
 
 @router.get("/use_cases/{use_case}")
 async def get_use_case(use_case: UseCaseName, parts: PartsOf, _caller: Reader) -> answers.UseCase:
-    """One use case with its contract, what it serves and what the workers say."""
-    contract = (await standing_of(parts, use_case)).contract
+    """One use case with its contract, what it serves, what the workers say, and the candidate with its evidence."""
+    standing = await standing_of(parts, use_case)
     async with parts.db.read() as session:
         row = await UseCaseStore(session).get(use_case)
         assert row is not None
         activations = list(await ActivationStore(session).list_all())
         release = await ReleaseStore(session).get_current(use_case)
-        return answers.use_case(row, release, activations, contract.to_json())
+        waiting = await _candidate(session, standing, parts.clock.now())
+        return answers.use_case(row, release, activations, standing.contract.to_json(), waiting)
+
+
+async def _candidate(session: AsyncSession, standing: Standing, now: datetime) -> answers.Candidate | None:
+    row = await CandidateStore(session).get_open(standing.contract.use_case)
+    if row is None:
+        return None
+    pairs, _events = await gather_evidence(session, row, standing)
+    return answers.candidate(row, standing, should_promote(pairs, standing.contract.retraining), now)
 
 
 @router.get("/use_cases/{use_case}/releases")
@@ -168,7 +181,12 @@ async def check_ledger(parts: PartsOf, _caller: Reader) -> dict[str, Any]:
 async def release(
     use_case: UseCaseName, asked: answers.ReleaseAsked, parts: PartsOf, caller: Operator
 ) -> answers.Released:
-    """Release a package by hand: it must be intact, belong to the use case and pass every gate of its contract."""
+    """Release a package by hand: it must be intact, belong to the use case and pass every gate of its contract.
+
+    An approver may force it past the gates, never past the checks of the package itself; it is then on probation.
+    """
+    if asked.force and "approver" not in caller.roles:
+        raise Problem(403, f"{caller.name} needs the role approver to force a release", role="approver")
     by = signature(caller, asked.released_by)
     return await until_settled(partial(_release, parts, use_case, asked, by))
 
@@ -185,18 +203,21 @@ async def _release(parts: Parts, use_case: str, asked: answers.ReleaseAsked, by:
     prepared = await parts.packages.prepare(asked.package, standing.contract)
     if isinstance(prepared, Refusal):
         raise Problem(422, f"{prepared.rule}: {prepared.explanation}", check=prepared.rule)
-    if verdict := prepared.failed:
+    if (verdict := prepared.failed) and not asked.force:
         numbers = {"gate": verdict.gate, "measured": verdict.measured, "limit": verdict.limit}
         raise Problem(422, f"{verdict.gate}: {verdict.explanation}", **numbers)
-    return await _commit_release(parts, use_case, prepared, asked.reason, by)
+    return await _commit_release(parts, use_case, prepared, asked, by)
 
 
-async def _commit_release(parts: Parts, use_case: str, prepared: Prepared, reason: str, by: str) -> answers.Released:
+async def _commit_release(
+    parts: Parts, use_case: str, prepared: Prepared, asked: answers.ReleaseAsked, by: str
+) -> answers.Released:
     standing = await standing_of(parts, use_case)
-    if standing.contract.digest != prepared.contract_digest:
+    if standing.contract.digest != prepared.contract.digest:
         raise Problem(409, "the contract changed meanwhile; ask again")
     now = parts.clock.now()
-    fields = prepared.release_fields(standing.history, "person", now, reason, by)
+    reason = f"{asked.reason}; forced past {prepared.told_failures}" if asked.force else asked.reason
+    fields = prepared.release_fields(standing.history, "person", now, reason[:4000], by, forced=asked.force)
     event = ModelReleased.begin(source=SOURCE, time=now, **fields)
     async with parts.db.transaction() as session:
         await assert_unchanged(session, use_case, standing)

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.registry import api, api_packages
+from services.registry.candidates import decide_candidates
 from services.registry.handlers import add_handlers, decide_rollbacks
 from services.registry.http import Parts
 from services.registry.metrics import REGISTRY_REFUSED_ACTIVATIONS, REGISTRY_RELEASE_SEQUENCE
@@ -30,7 +31,9 @@ def make_app(settings: RegistrySettings) -> FastAPI:
     api_packages.clear_uploads(uploads)
     router = ServiceRouter("registry", settings.instance)
     add_handlers(router)
+    # In this order: what a rollback has just brought back is not replaced in the same step.
     clock.on_step(partial(decide_rollbacks, db=db, packages=packages))
+    clock.on_step(partial(decide_candidates, db=db, packages=packages))
     service = Service(
         name="registry",
         settings=settings,

@@ -8,13 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.forecast import Forecast
 from services.registry.packages import Packages, Prepared
-from services.registry.record import record_application, record_release
+from services.registry.record import SOURCE, record_application, record_release
 from services.registry.releases import Refusal
 from services.registry.standing import Standing, assert_unchanged
 from shared.contract import Contract, Policy, changed, objective_only
 from shared.events import ModelReleased, UseCaseApplied
-
-SOURCE = "headrace/registry"
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,15 @@ class Application:
         """The same contract is in force already."""
         return self.standing is not None and self.standing.contract.digest == self.contract.digest
 
+    @property
+    def forecast(self) -> dict[str, Any] | None:
+        """A day before and after, where the same package goes on under another policy."""
+        if self.before is None or self.after is None:
+            return None
+        return {"before": self.before.to_json(), "after": self.after.to_json()}
+
     def to_json(self, *, dry_run: bool, release_sequence: int | None = None) -> dict[str, Any]:
         """The answer of the API."""
-        shown = self.before and self.after
         return {
             "use_case": self.contract.use_case,
             "digest": self.contract.digest,
@@ -61,7 +65,7 @@ class Application:
             "dry_run": dry_run,
             "releases_anew": self.prepared is not None,
             "release_sequence": release_sequence,
-            "forecast": {"before": self.before, "after": self.after} if shown else None,
+            "forecast": self.forecast,
             "note": self.note,
         }
 
@@ -104,8 +108,10 @@ async def put_in_force(session: AsyncSession, application: Application, applied_
         revision=application.revision,
         changed=[path[:256] for path in application.changed[:4096]],
         signed_by=", ".join(dict.fromkeys(contract.signed_by.values()))[:256],
+        applied_by=applied_by[:256],
+        forecast=application.forecast,
     )
-    await record_application(session, event, applied_by)
+    await record_application(session, event)
     if application.prepared is None or standing is None:
         return None
     reason = f"the objective changed: {', '.join(application.changed)}"[:4000]

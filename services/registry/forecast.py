@@ -37,3 +37,19 @@ def forecast(policy: Policy, rows: Sequence[Row]) -> Forecast:
         value_per_day_minor=round(counted.value / days),
         currency=policy.currency,
     )
+
+
+def describe_change(told: Mapping[str, Any]) -> str:
+    """A forecast before and after, as `use_case_applied` carries it, in a sentence for the ledger.
+
+    >>> day = {"value_per_day_minor": 1200, "reviews_per_day": {"review": 40.0}, "currency": "EUR"}
+    >>> describe_change({"before": day, "after": day | {"value_per_day_minor": 900}})
+    'forecast per day: value 1200 → 900 minor units of EUR, review 40 → 40'
+    """
+    before, after = told["before"], told["after"]
+    reviews = [
+        f", {name} {before['reviews_per_day'].get(name, 0.0):g} → {count:g}"
+        for name, count in after["reviews_per_day"].items()
+    ]
+    value = f"{before['value_per_day_minor']} → {after['value_per_day_minor']} minor units of {after['currency']}"
+    return f"forecast per day: value {value}{''.join(reviews)}"

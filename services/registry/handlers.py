@@ -7,16 +7,26 @@ from typing import Annotated
 
 from faststream import Context
 
+from services.registry.candidate_store import EvaluationStore
+from services.registry.candidates import open_candidate
 from services.registry.ledger import Entry
 from services.registry.metrics import REGISTRY_ROLLBACK_REQUESTS_TOTAL
 from services.registry.packages import Packages, PackagesDep, Prepared
 from services.registry.patience import Patience
-from services.registry.record import record_rejection, record_release
+from services.registry.promotion import is_day
+from services.registry.record import SOURCE, record_rejection, record_release
 from services.registry.releases import Refusal, RollbackAsk
-from services.registry.rollbacks import Plan, grant, plan_rollback
+from services.registry.rollbacks import Plan, explain, grant, plan_rollback
 from services.registry.standing import Standing, assert_unchanged, load_standing
 from services.registry.store import ActivationStore, LedgerStore, PackageRows, RequestStore
-from shared.events import ActivationReported, ModelRejected, ModelReleased, ModelTrained, RollbackRequested
+from shared.events import (
+    ActivationReported,
+    ModelRejected,
+    ModelReleased,
+    ModelTrained,
+    PackageEvaluated,
+    RollbackRequested,
+)
 from shared.spine.clock import Clock
 from shared.spine.db import Database, Db
 from shared.spine.errors import PermanentError, TransientError
@@ -24,7 +34,6 @@ from shared.spine.inbox import first_time
 from shared.spine.subscribe import ServiceRouter, subscribe
 
 log = logging.getLogger(__name__)
-SOURCE = "headrace/registry"
 ClockDep = Annotated[Clock, Context("clock")]
 PatienceDep = Annotated[Patience, Context("patience")]
 
@@ -32,6 +41,7 @@ PatienceDep = Annotated[Patience, Context("patience")]
 def add_handlers(router: ServiceRouter) -> None:
     """Subscribe everything that the registry listens to."""
     subscribe(router, ModelTrained)(on_model_trained)
+    subscribe(router, PackageEvaluated)(on_package_evaluated)
     subscribe(router, RollbackRequested)(on_rollback_requested)
     subscribe(router, ActivationReported)(on_activation_reported)
 
@@ -39,7 +49,7 @@ def add_handlers(router: ServiceRouter) -> None:
 async def on_model_trained(
     event: ModelTrained, db: Db, clock: ClockDep, packages: PackagesDep, patience: PatienceDep
 ) -> None:
-    """The first package that passes every gate is released at once; later ones wait, those that fail are closed."""
+    """The first package that passes every gate is released at once; a later one is a candidate."""
     standing = await load_standing(db, event.use_case)
     prepared = await _examine(event, standing, packages, patience)
     now = clock.now()
@@ -55,8 +65,8 @@ async def on_model_trained(
         elif isinstance(prepared, Prepared) and standing and not standing.history:
             fields = prepared.release_fields([], "first", now, "the first package that passes every gate", "registry")
             await record_release(session, ModelReleased.follow(event, "first", source=SOURCE, time=now, **fields))
-        elif isinstance(prepared, Prepared):
-            await LedgerStore(session).append(_available(event, prepared, now))
+        elif isinstance(prepared, Prepared) and standing:
+            await open_candidate(session, event, prepared, standing, now)
 
 
 async def _examine(
@@ -103,17 +113,13 @@ def _rejection(event: ModelTrained, prepared: Prepared | Refusal, now: datetime)
             return None
 
 
-def _available(event: ModelTrained, prepared: Prepared, now: datetime) -> Entry:
-    return Entry(
-        kind="model_available",
-        use_case=event.use_case,
-        at=now,
-        text=f"a package trained up to {prepared.manifest.train_until.isoformat()} passes every gate",
-        event_id=event.id,
-        behaviour_digest=prepared.manifest.behaviour_digest,
-        contract_digest=prepared.manifest.contract_digest,
-        package_digest=prepared.digest,
-    )
+async def on_package_evaluated(event: PackageEvaluated, db: Db, clock: ClockDep) -> None:
+    """Keep what a package would have cost; what follows from it is decided when the clock moves."""
+    if not is_day(event.block):
+        raise PermanentError(f"block {event.block!r} is not a day")
+    async with db.transaction() as session:
+        if await first_time(session, event):
+            await EvaluationStore(session).add(event, min(event.time, clock.now()))
 
 
 async def on_rollback_requested(event: RollbackRequested, db: Db, clock: ClockDep) -> None:
@@ -135,7 +141,7 @@ async def decide_rollbacks(now: datetime, db: Database, packages: Packages) -> N
 async def _decide_rollback(request: RollbackRequested, now: datetime, db: Database, packages: Packages) -> None:
     standing = await load_standing(db, request.use_case)
     ask = RollbackAsk(now=now, by_person=False, to=request.to_package, sequence=request.release_sequence)
-    plan = await plan_rollback(packages, standing, ask, request.reason, request.requested_by)
+    plan = await plan_rollback(packages, standing, ask, explain(request), request.requested_by)
     async with db.transaction() as session:
         await assert_unchanged(session, request.use_case, standing)
         if not await RequestStore(session).is_open(request.id):
@@ -158,7 +164,7 @@ def _refused(request: RollbackRequested, answer: str, now: datetime) -> Entry:
         kind="rollback_refused",
         use_case=request.use_case,
         at=now,
-        text=f"{request.requested_by} asked because {request.reason}; refused, {answer}",
+        text=f"{request.requested_by} asked because {explain(request)}; refused, {answer}",
         event_id=request.id,
     )
 

@@ -25,28 +25,39 @@ class Prepared:
 
     digest: str
     manifest: Manifest
-    contract_digest: str
+    contract: Contract
     policy: Policy
     verdicts: tuple[Verdict, ...]
 
     def release_fields(
-        self, history: list[Past], cause: Cause, now: datetime, reason: str, released_by: str
+        self, history: list[Past], cause: Cause, now: datetime, reason: str, released_by: str, *, forced: bool = False
     ) -> dict[str, Any]:
         """Everything that a `model_released` of this package says."""
         behaviour = self.manifest.behaviour_digest
-        following = Past(len(history) + 1, self.digest, behaviour, self.contract_digest, cause, False, now)
+        following = Past(len(history) + 1, self.digest, behaviour, self.contract.digest, cause, forced, now)
         return {
             "use_case": self.manifest.use_case,
             "policy": self.policy.model_dump(mode="json"),
             "reason": reason,
             "released_by": released_by,
-            **next_release(history, following),
+            **next_release(history, following, self.contract.rollback.probation.delta),
         }
+
+    @property
+    def failures(self) -> list[Verdict]:
+        """The gates that do not hold, in order."""
+        return [verdict for verdict in self.verdicts if not verdict.passed]
 
     @property
     def failed(self) -> Verdict | None:
         """The first gate that does not hold."""
-        return next((verdict for verdict in self.verdicts if not verdict.passed), None)
+        return next(iter(self.failures), None)
+
+    @property
+    def told_failures(self) -> str:
+        """The gates that do not hold, with their numbers, in words."""
+        told = [f"{verdict.gate} ({verdict.explanation})" for verdict in self.failures]
+        return "; ".join(told) or "no gate: every one holds"
 
 
 class Packages:
@@ -94,7 +105,7 @@ class Packages:
             reference = package.reference()
             policy = derive_policy(contract, reference.demand())
             verdicts = judge(contract, measure(policy, reference.of_kind("holdout").rows)) if gates else ()
-            return Prepared(digest, manifest, contract.digest, policy, verdicts)
+            return Prepared(digest, manifest, contract, policy, verdicts)
 
         return await _in_thread(work)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from shared.contract.schema import Rollback
+
 Cause = Literal["first", "promotion", "person", "rollback", "objective"]
 
 
@@ -39,16 +41,16 @@ class RollbackAsk:
     sequence: int | None = None
 
 
-def good_packages(history: Sequence[Past]) -> list[Past]:
+def good_packages(history: Sequence[Past], probation: timedelta) -> list[Past]:
     """The packages that stand behind the current one, oldest first, the current one last.
 
     A rollback takes away what it undid, so that two rollbacks in a row never bring the bad package back. A forced
-    release that has been replaced is not kept: it never earned its place.
+    release that was replaced before its `probation` was over is not kept: it never earned its place.
 
     >>> at = datetime(2013, 3, 1)
     >>> def past(n, package, cause): return Past(n, package, package, "c", cause, False, at)
     >>> story = [past(1, "a", "first"), past(2, "b", "person"), past(3, "a", "rollback")]
-    >>> [release.package for release in good_packages(story)]
+    >>> [release.package for release in good_packages(story, timedelta(days=60))]
     ['a']
     """
     standing: list[Past] = []
@@ -59,24 +61,28 @@ def good_packages(history: Sequence[Past]) -> list[Past]:
         if release.cause == "rollback":
             standing = standing[: places[0]] if places else standing[:-1]
         else:
-            standing = [known for known in standing if not known.forced and known.package != release.package]
+            earned = [
+                known for known in standing if not known.forced or release.released_at - known.released_at >= probation
+            ]
+            standing = [known for known in earned if known.package != release.package]
         standing.append(release)
     return standing
 
 
-def rollback_target(history: Sequence[Past]) -> Past | None:
+def rollback_target(history: Sequence[Past], probation: timedelta) -> Past | None:
     """The last good package before the current one; None when there is nothing to go back to."""
-    return next(iter(reversed(good_packages(history)[:-1])), None)
+    return next(iter(reversed(good_packages(history, probation)[:-1])), None)
 
 
 def judge_rollback(
-    ask: RollbackAsk, history: Sequence[Past], usable: Collection[str], cooldown: timedelta
+    ask: RollbackAsk, history: Sequence[Past], usable: Collection[str], rules: Rollback
 ) -> Past | Refusal:
     """The release to go back to, or why not.
 
-    `usable` are the packages that are in the store, verified, and fit the current contract. The cooldown, in event
-    time, binds services only: a person may always go back.
+    `usable` are the packages that are in the store, verified, and fit the current contract; `rules` are the contract's.
+    The cooldown, in event time, binds services only: a person may always go back.
     """
+    cooldown = rules.cooldown.delta
     if not history:
         return Refusal("nothing_released", "nothing is released yet, so there is nothing to roll back")
     current = history[-1]
@@ -85,7 +91,7 @@ def judge_rollback(
     last = max((past.released_at for past in history if past.cause == "rollback"), default=None)
     if not ask.by_person and last is not None and ask.now < last + cooldown:
         return Refusal("cooldown", f"the last rollback was at {last.isoformat()}; the next is free {cooldown} later")
-    target = _named(ask.to, history) if ask.to else rollback_target(history)
+    target = _named(ask.to, history) if ask.to else rollback_target(history, rules.probation.delta)
     if target is None:
         unknown = f"package {ask.to} was never released" if ask.to else "no other good package was released before"
         return Refusal("no_target", f"{unknown}; name one that was with `to`, or release a package by hand")
@@ -100,14 +106,15 @@ def _named(package: str, history: Sequence[Past]) -> Past | None:
     return next((past for past in reversed(history) if past.package == package), None)
 
 
-def next_release(history: Sequence[Past], following: Past) -> dict[str, Any]:
+def next_release(history: Sequence[Past], following: Past, probation: timedelta) -> dict[str, Any]:
     """The fields of `model_released` that follow from history: the next sequence, and what to keep warm behind it."""
-    target = rollback_target([*history, following])
+    target = rollback_target([*history, following], probation)
     return {
         "sequence": history[-1].sequence + 1 if history else 1,
         "package_digest": following.package,
         "behaviour_digest": following.behaviour,
         "contract_digest": following.contract,
         "cause": following.cause,
+        "forced": following.forced,
         "rollback_target": target.package if target else None,
     }

@@ -14,11 +14,13 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    Index,
     String,
     Text,
     TypeDecorator,
     UniqueConstraint,
     event,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -157,6 +159,45 @@ class RollbackRequestRow(Base):
     answer: Mapped[str | None] = mapped_column(Text)
 
 
+class CandidateRow(Base):
+    """A package that passed its gates and waits for evidence; `event` is the training that brought it."""
+
+    __tablename__ = "registry_candidates"
+    __table_args__ = (
+        _one_of("status", ("open", "released", "rejected")),
+        Index(
+            "registry_one_open_candidate",
+            "use_case",
+            unique=True,
+            sqlite_where=text("status = 'open'"),
+            postgresql_where=text("status = 'open'"),
+        ),
+    )
+
+    event_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    use_case: Mapped[str] = mapped_column(ForeignKey("registry_use_cases.use_case"))
+    package_digest: Mapped[str] = mapped_column(ForeignKey("registry_packages.digest"))
+    behaviour_digest: Mapped[str] = mapped_column(String(64))
+    train_until: Mapped[datetime] = mapped_column(Instant)
+    opened_at: Mapped[datetime] = mapped_column(Instant)
+    event: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(16), index=True)
+
+
+class EvaluationRow(Base):
+    """What a package would have cost in a judged block: once per role, never changed, whatever is said later."""
+
+    __tablename__ = "registry_evaluations"
+    __table_args__ = (_digest("package_digest"), _one_of("role", ("candidate", "rollback_target", "pinned")))
+
+    package_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    block: Mapped[str] = mapped_column(String(16), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)
+    use_case: Mapped[str] = mapped_column(String(64), index=True)
+    evaluated_at: Mapped[datetime] = mapped_column(Instant)
+    event: Mapped[str] = mapped_column(Text)
+
+
 class ActivationRow(Base):
     """What each serving worker said last about the newest release that it was told of."""
 
@@ -229,5 +270,5 @@ def _append_only(row: type[Base]) -> None:
         event.listen(table, "after_create", postgres.execute_if(dialect="postgresql"))
 
 
-for _row in (ContractRow, ReleaseRow, LedgerRow):
+for _row in (ContractRow, ReleaseRow, EvaluationRow, LedgerRow):
     _append_only(_row)

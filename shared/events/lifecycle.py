@@ -20,6 +20,8 @@ class UseCaseApplied(Event):
     revision: Annotated[int, Field(ge=1)]
     changed: Annotated[list[Short], Field(max_length=4096)]
     signed_by: Short
+    applied_by: Short | None = None
+    forecast: Document | None = None
 
 
 class TrainingRequested(Event):

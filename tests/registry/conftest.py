@@ -13,10 +13,12 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from services.registry.app import make_app
+from services.registry.candidates import decide_candidates
 from services.registry.handlers import (
     decide_rollbacks,
     on_activation_reported,
     on_model_trained,
+    on_package_evaluated,
     on_rollback_requested,
 )
 from services.registry.http import Parts
@@ -26,6 +28,7 @@ from shared.events import (
     ActivationReported,
     Event,
     ModelTrained,
+    PackageEvaluated,
     RollbackRequested,
     from_record,
 )
@@ -52,6 +55,8 @@ class Registry:
         match event:
             case ModelTrained():
                 await on_model_trained(event, self.parts.db, self.parts.clock, self.parts.packages, self.patience)
+            case PackageEvaluated():
+                await on_package_evaluated(event, self.parts.db, self.parts.clock)
             case RollbackRequested():
                 await on_rollback_requested(event, self.parts.db, self.parts.clock)
             case ActivationReported():
@@ -64,6 +69,7 @@ class Registry:
     async def decide(self, now: datetime) -> None:
         """Run the clock's step again."""
         await decide_rollbacks(now, self.parts.db, self.parts.packages)
+        await decide_candidates(now, self.parts.db, self.parts.packages)
 
     async def said(self, *topics: str) -> list[Any]:
         """Everything in the outbox, in order; of these topics when named."""

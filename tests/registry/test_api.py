@@ -35,7 +35,7 @@ GOOD = {"package": DIGEST, "reason": "because"}
         ("/trains/releases", GOOD | {"reason": ""}, 422, "reason"),
         ("/trains/releases", GOOD | {"reason": "x" * 2001}, 422, "reason"),
         ("/trains/releases", GOOD | {"reason": "nul\0"}, 422, "reason"),
-        ("/trains/releases", GOOD | {"force": True}, 422, "force"),
+        ("/trains/releases", GOOD | {"force": 1}, 422, "force"),
         ("/trains/releases", GOOD | {"released_by": "a\r\nb"}, 422, "released_by"),
         ("/trains/releases", GOOD, 404, "store"),
         ("/planes/releases", GOOD, 404, "planes"),
@@ -170,7 +170,7 @@ async def test_what_was_in_production_then_is_a_query(registry: Registry) -> Non
     assert found[3]["in_production"]["package_digest"] == first.digest
     assert "no good" in found[3]["in_production"]["why"]
     kinds = [entry["kind"] for entry in found[3]["entries"]]
-    assert kinds == ["use_case_applied", "model_released", "model_available", "model_released", "model_released"]
+    assert kinds == ["use_case_applied", "model_released", "candidate_opened", "model_released", "model_released"]
     assert [entry["sequence"] for entry in found[3]["entries"]] == [None, 1, None, 2, 3]
 
 

@@ -53,14 +53,14 @@ async def test_the_first_package_that_passes_is_released(registry: Registry) -> 
     assert released.rollback_target is None
 
 
-async def test_a_second_package_waits_for_a_person(registry: Registry) -> None:
+async def test_a_second_package_becomes_a_candidate(registry: Registry) -> None:
     await registry.released(0)
     toy = registry.package(seed=1)
     await registry.hear(toy.trained())
     assert len(await registry.said("model_released")) == 1
     packages = (await registry.http.get("/v1/packages", params={"use_case": "trains"})).json()
     assert {package["digest"]: package["status"] for package in packages}[toy.digest] == "available"
-    assert (await lines(registry))[-1].entry.kind == "model_available"
+    assert (await lines(registry))[-1].entry.kind == "candidate_opened"
 
 
 async def test_the_same_event_twice_changes_nothing(registry: Registry) -> None:
@@ -184,6 +184,8 @@ async def test_a_rollback_request_is_granted_when_the_clock_moves(registry: Regi
     back = (await registry.said("model_released"))[-1]
     assert (back.sequence, back.cause, back.package_digest) == (3, "rollback", first.digest)
     assert (back.time, back.causation_id, back.released_by) == (NOW + DAY, event.id, "monitor")
+    assert back.reason == "regret (kpi regret; regret 0.3)"
+    assert back.reason in (await lines(registry))[-1].entry.text
     assert back.rollback_target is None
     assert second.digest != first.digest
 

@@ -15,10 +15,13 @@ from services.registry.releases import (
     next_release,
     rollback_target,
 )
+from shared.contract import Duration
+from shared.contract.schema import Rollback
 
 DAY = timedelta(days=1)
 START = datetime(2013, 3, 1, tzinfo=UTC)
-WEEK = timedelta(days=7)
+RULES = Rollback(cooldown=Duration(7, "d"), probation=Duration(10, "d"))
+PROBATION = RULES.probation.delta
 
 
 def story(*releases: tuple[str, Cause] | tuple[str, Cause, bool]) -> list[Past]:
@@ -34,12 +37,12 @@ def ask(day: int = 30, **changed: Any) -> RollbackAsk:
 
 
 def judged(history: list[Past], asked: RollbackAsk, usable: set[str] | None = None) -> str:
-    found = judge_rollback(asked, history, {"a", "b", "c"} if usable is None else usable, WEEK)
+    found = judge_rollback(asked, history, {"a", "b", "c"} if usable is None else usable, RULES)
     return f"refused: {found.rule}" if isinstance(found, Refusal) else found.package
 
 
 def test_the_first_release_has_nothing_behind_it() -> None:
-    assert rollback_target(story(("a", "first"))) is None
+    assert rollback_target(story(("a", "first")), PROBATION) is None
     assert judged(story(("a", "first")), ask()) == "refused: no_target"
 
 
@@ -59,18 +62,32 @@ def test_two_rollbacks_in_a_row_never_bring_the_bad_package_back() -> None:
 
 def test_a_package_that_comes_back_stands_once() -> None:
     history = story(("a", "first"), ("b", "person"), ("a", "person"))
-    assert [past.package for past in good_packages(history)] == ["b", "a"]
+    assert [past.package for past in good_packages(history, PROBATION)] == ["b", "a"]
 
 
 def test_a_forced_release_is_never_what_others_go_back_to() -> None:
     forced = story(("a", "first"), ("b", "person", True))
     assert judged(forced, ask()) == "a"
     assert judged([*forced, *story(("c", "person"))], ask()) == "a"
+    assert judged([*forced, *story(("c", "person", True))], ask()) == "a"
+
+
+@pytest.mark.parametrize(("days", "target"), [(9, "a"), (10, "b")])
+def test_a_forced_release_has_earned_its_place_once_its_probation_is_over(days: int, target: str) -> None:
+    forced = story(("a", "first"), ("b", "person", True), ("b", "objective"))
+    later = Past(4, "c", "behaviour c", "c", "promotion", False, forced[1].released_at + days * DAY)
+    assert judged([*forced, later], ask()) == target
+
+
+def test_while_a_forced_release_is_served_the_last_good_package_stands_behind_it() -> None:
+    forced = story(("a", "first"), ("b", "promotion"), ("c", "person", True))
+    again = next_release(forced, Past(4, "c", "behaviour c", "c2", "objective", False, START + 5 * DAY), PROBATION)
+    assert (again["rollback_target"], again["forced"]) == ("b", False)
 
 
 def test_a_rollback_to_a_named_package_forgets_all_above_it() -> None:
     history = story(("a", "first"), ("b", "person"), ("c", "person"), ("a", "rollback"))
-    assert [past.package for past in good_packages(history)] == ["a"]
+    assert [past.package for past in good_packages(history, PROBATION)] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -106,9 +123,9 @@ def test_the_cooldown_binds_services_and_no_person() -> None:
 
 def test_the_next_release_takes_a_higher_sequence_and_names_what_to_keep_warm() -> None:
     history = story(("a", "first"), ("b", "person"))
-    back = next_release(history, Past(3, "a", "behaviour a", "c2", "rollback", False, START))
+    back = next_release(history, Past(3, "a", "behaviour a", "c2", "rollback", False, START), PROBATION)
     assert (back["sequence"], back["package_digest"], back["rollback_target"]) == (3, "a", None)
-    same = next_release(history, Past(3, "b", "behaviour b", "c2", "objective", False, START))
+    same = next_release(history, Past(3, "b", "behaviour b", "c2", "objective", False, START), PROBATION)
     assert (same["sequence"], same["contract_digest"], same["rollback_target"]) == (3, "c2", "a")
-    new = next_release(history, Past(3, "c", "behaviour c", "c", "person", False, START))
+    new = next_release(history, Past(3, "c", "behaviour c", "c", "person", False, START), PROBATION)
     assert new["rollback_target"] == "b"
