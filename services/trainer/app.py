@@ -5,7 +5,10 @@ from functools import partial
 from fastapi import FastAPI
 
 from services.trainer import api
+from services.trainer.evaluations import Evaluations
 from services.trainer.handlers import Seed, add_handlers
+from services.trainer.models import Models
+from services.trainer.requests import decide_requests
 from services.trainer.runs import Runs
 from services.trainer.settings import TrainerSettings
 from services.trainer.store import RunStore
@@ -20,9 +23,12 @@ from shared.spine.subscribe import ServiceRouter
 def make_app(settings: TrainerSettings) -> FastAPI:
     """Everything wired together; nothing runs before the app's lifespan begins."""
     db, clock = Database(settings.database), Clock(settings.clock)
-    runs = Runs(settings, db, clock, PackageStore(settings.packages_location))
+    packages = PackageStore(settings.packages_location)
+    runs = Runs(settings, db, clock, packages)
+    evaluations = Evaluations(db, settings.feedback_location, Models(packages, settings.packages_cache))
     router = ServiceRouter("trainer", settings.instance)
     add_handlers(router)
+    clock.on_step(partial(decide_requests, db=db, seed=settings.seed, wake=runs.wake))
     service = Service(
         name="trainer",
         settings=settings,
@@ -30,7 +36,7 @@ def make_app(settings: TrainerSettings) -> FastAPI:
         db=db,
         router=router,
         http=[api.router],
-        context={"runs": runs, "seed": Seed(settings.seed)},
+        context={"runs": runs, "seed": Seed(settings.seed), "evaluations": evaluations},
         background=[runs.run],
         pending=partial(count_pending, db),
     )

@@ -10,3 +10,7 @@ TRAINER_RUN_SECONDS = Histogram(
 )
 # Runs that are queued or being worked on.
 TRAINER_RUNS_OPEN = Gauge("trainer_runs_open", "Runs queued or running")
+# Blocks on which a package that is not served was scored and priced, by its role.
+TRAINER_EVALUATIONS_TOTAL = Counter(
+    "trainer_evaluations_total", "Packages evaluated on judged blocks", ["use_case", "role"]
+)

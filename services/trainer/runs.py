@@ -1,19 +1,19 @@
 """Works on queued runs, one at a time: lease, fit process, stored package, one transaction at the end."""
 
 import asyncio
-import json
 import logging
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from services.trainer.causes import from_document
 from services.trainer.job import LOG, PACKAGE, Job, Result
 from services.trainer.metrics import TRAINER_RUN_SECONDS, TRAINER_RUNS_OPEN, TRAINER_RUNS_TOTAL
 from services.trainer.process import FitProcess
 from services.trainer.settings import TrainerSettings
 from services.trainer.store import Ending, RunStore
 from services.trainer.tables import RunRow
-from shared.events import Event, ModelTrained, TrainingFinished, TrainingRequested
+from shared.events import Event, ModelTrained, TrainingFinished
 from shared.feedback.joined import table_versions
 from shared.package import PackageRefused, PackageStore
 from shared.spine.clock import Clock, monotonic
@@ -145,7 +145,7 @@ class Runs:
         log.info("run ended", extra={"run": run.id, "outcome": result.outcome, "reason": result.reason})
 
     def _events(self, run: RunRow, result: Result, ending: Ending) -> list[Event]:
-        cause, now = TrainingRequested.model_validate_json(json.dumps(run.cause)), self._clock.known or run.as_of
+        cause, now = from_document(run.cause), self._clock.known or run.as_of
         events: list[Event] = []
         if result.outcome == "trained":
             events.append(

@@ -34,6 +34,11 @@ class TrainerSettings(SpineSettings):
         """Where each attempt of each run has its folder: job, log, result."""
         return (self.home / "trainer" / "runs").absolute()
 
+    @property
+    def packages_cache(self) -> Path:
+        """Where packages lie that are evaluated on judged blocks."""
+        return (self.home / "trainer" / "packages").absolute()
+
 
 def fit_environment() -> dict[str, str]:
     """Return the environment of a fit: single-threaded, and without this service's own settings and secrets."""

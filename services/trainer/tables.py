@@ -72,3 +72,88 @@ class RunRow(Base):
     lineage: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     log: Mapped[str | None] = mapped_column(Text)
     wall_seconds: Mapped[float | None]
+
+
+class RequestRow(Base):
+    """A request that waits for the next clock step: `at` is its event time, never ahead of this trainer's clock."""
+
+    __tablename__ = "trainer_requests"
+    __table_args__ = (Index("trainer_requests_waiting", "decided", "at"),)
+
+    id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    use_case: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(Instant)
+    event: Mapped[dict[str, Any]] = mapped_column(JSON)
+    decided: Mapped[bool] = mapped_column(default=False)
+
+
+class ContractRow(Base):
+    """Every contract that was applied: a block is evaluated under the one that was in force on it."""
+
+    __tablename__ = "trainer_contracts"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    contract: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+ENDS = ("open", "released", "rejected", "expired", "superseded")
+
+
+class PackageRow(Base):
+    """A package that was trained, here or elsewhere, and what became of it.
+
+    `event` is its `model_trained`, absent while only its release or rejection was heard.
+    """
+
+    __tablename__ = "trainer_packages"
+    __table_args__ = (
+        CheckConstraint(f"status IN ({', '.join(repr(end) for end in ENDS)})", name="trainer_packages_status"),
+        CheckConstraint("(status = 'open') = (closed_at IS NULL)", name="trainer_packages_closed"),
+    )
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    train_until: Mapped[datetime | None] = mapped_column(Instant)
+    trained_at: Mapped[datetime | None] = mapped_column(Instant)
+    event: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    status: Mapped[str] = mapped_column(String(16))
+    closed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+
+
+class ReleaseRow(Base):
+    """What the registry released, and the package that it would go back to."""
+
+    __tablename__ = "trainer_releases"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    package_digest: Mapped[str] = mapped_column(String(64))
+    rollback_target: Mapped[str | None] = mapped_column(String(64))
+    released_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class BlockRow(Base):
+    """The first mature report of a block of one release; corrections change nothing."""
+
+    __tablename__ = "trainer_blocks"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    block: Mapped[str] = mapped_column(String(64), primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    contract_digest: Mapped[str] = mapped_column(String(64))
+    judged_at: Mapped[datetime] = mapped_column(Instant)
+    event: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class EvaluationRow(Base):
+    """A package that was evaluated on a block: once, whatever comes later. Without labels there is no event."""
+
+    __tablename__ = "trainer_evaluations"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    package_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    block: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    event_id: Mapped[str | None] = mapped_column(String(64))

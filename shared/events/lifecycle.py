@@ -28,7 +28,7 @@ class TrainingRequested(Event):
     """Please retrain, with a reason; the trainer decides."""
 
     topic: ClassVar[str] = "training_requested"
-    publishers: ClassVar = ("operator", "any service")
+    publishers: ClassVar = ("operator", "trainer", "any service")
     listeners: ClassVar = ("trainer",)
 
     use_case: Name
@@ -42,7 +42,7 @@ class ModelTrained(Event):
 
     topic: ClassVar[str] = "model_trained"
     publishers: ClassVar = ("trainer", "any trainer")
-    listeners: ClassVar = ("registry",)
+    listeners: ClassVar = ("registry", "trainer")
 
     use_case: Name
     package_digest: Digest
@@ -74,7 +74,7 @@ class ModelRejected(Event):
 
     topic: ClassVar[str] = "model_rejected"
     publishers: ClassVar = ("registry",)
-    listeners: ClassVar = ("anyone",)
+    listeners: ClassVar = ("trainer", "anyone")
 
     use_case: Name
     package_digest: Digest
@@ -90,7 +90,7 @@ class ModelReleased(Event):
 
     topic: ClassVar[str] = "model_released"
     publishers: ClassVar = ("registry",)
-    listeners: ClassVar = ("serving", "monitor")
+    listeners: ClassVar = ("serving", "monitor", "trainer")
 
     use_case: Name
     sequence: Annotated[int, Field(ge=1)]
@@ -144,7 +144,7 @@ class KpiReported(Event):
 
     topic: ClassVar[str] = "kpi_reported"
     publishers: ClassVar = ("monitor",)
-    listeners: ClassVar = ("anyone",)
+    listeners: ClassVar = ("trainer", "anyone")
 
     use_case: Name
     block: Short

@@ -43,7 +43,9 @@ async def test_a_request_ends_in_a_package_and_the_trainer_is_quiet_again(
         changed=[],
         signed_by="toy-desk",
     )
-    asked = TrainingRequested.begin(source="test", time=time, use_case="toy", reason="test", requested_by="me")
+    asked = TrainingRequested.begin(
+        source="test", time=time, use_case="toy", reason="test", requested_by="me", kind_of_cause="person"
+    )
     app = make_app(settings)
 
     async def knows_the_contract() -> bool:

@@ -57,7 +57,9 @@ def applied(contract: Contract, job: Job, revision: int = 1) -> UseCaseApplied:
 def requested(job: Job) -> TrainingRequested:
     # An hour before the clock: the run is as of the clock, not of the request.
     time = job.as_of - timedelta(hours=1)
-    return TrainingRequested.begin(source="test", time=time, use_case="toy", reason="drift", requested_by="monitor")
+    return TrainingRequested.begin(
+        source="test", time=time, use_case="toy", reason="why", requested_by="me", kind_of_cause="person"
+    )
 
 
 async def declined(db: Database) -> list[TrainingFinished]:
