@@ -162,7 +162,8 @@ def train(
     if finished is None:
         console.print(f"Asked for (event {request.id}). `headrace watch` shows what comes of it.", soft_wrap=True)
         return
-    console.print(f"{finished.outcome}: {finished.reason}", soft_wrap=True, markup=False)
+    said = finished.reason if finished.reason.startswith(finished.outcome) else f"{finished.outcome}: {finished.reason}"
+    console.print(said, soft_wrap=True, markup=False)
     for name, value in (("package", finished.package_digest), ("log", finished.log)):
         if value:
             console.print(f"{name}: {value}", soft_wrap=True, markup=False)

@@ -59,7 +59,7 @@ def build_report(found: Findings) -> dict[str, Any]:
         "reviews": reviews(priced, found.policy),
         "months": months(priced),
         "days": days(priced, found.policy),
-        "releases": [dict(entry) for entry in found.ledger if entry["kind"] == "released"],
+        "releases": [dict(entry) for entry in found.ledger if entry["kind"] == "model_released"],
         "ledger_digest": ledger_digest(found.ledger, found.reports),
     }
 

@@ -124,4 +124,6 @@ def _some(names: list[str]) -> str:
 
 
 def _numbers(numbers: Mapping[str, float]) -> str:
-    return "".join(f", {name} {value:.4g}" for name, value in numbers.items())
+    return "".join(
+        f", {name} {value:,.0f}" if abs(value) >= 1000 else f", {name} {value:.4g}" for name, value in numbers.items()
+    )

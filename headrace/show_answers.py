@@ -50,13 +50,25 @@ def show_release(answer: Mapping[str, Any], console: Console) -> None:
 
 
 def _forecast_table(forecast: Mapping[str, Any]) -> Table:
-    before, after = (dict(forecast.get(side) or {}) for side in ("before", "after"))
-    table = Table(title="Forecast on the package's reference days", title_justify="left")
+    before, after = (_lines_of_forecast(dict(forecast.get(side) or {})) for side in ("before", "after"))
+    table = Table(title="An average day, on the package's reference days", title_justify="left")
     for column in ("", "before", "after"):
         table.add_column(column, justify="left" if not column else "right")
     for key in dict.fromkeys((*before, *after)):
-        table.add_row(key.replace("_", " "), str(before.get(key, "–")), str(after.get(key, "–")))
+        table.add_row(key, before.get(key, "–"), after.get(key, "–"))
     return table
+
+
+def _lines_of_forecast(side: Mapping[str, Any]) -> dict[str, str]:
+    """Label -> number as a person reads it; money in whole units."""
+    reviews = side.get("reviews_per_day") or {}
+    lines = {"cases": f"{side.get('volume_per_day', 0):,.0f}"}
+    for name, count in (side.get("decisions_per_day") or {}).items():
+        lines[f"decided {name}" + (" (capped)" if name in reviews else "")] = f"{count:,.1f}"
+    if "value_per_day_minor" in side:
+        value = side["value_per_day_minor"] / 10 ** side.get("minor_digits", 2)
+        lines["better than without a model by"] = f"{value:,.2f} {side.get('currency', '')}".strip()
+    return lines
 
 
 def _say(console: Console, text: str) -> None:

@@ -18,6 +18,7 @@ class Forecast:
     reviews_per_day: Mapping[str, float]
     value_per_day_minor: int
     currency: str
+    minor_digits: int
 
     def to_json(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -36,6 +37,7 @@ def forecast(policy: Policy, rows: Sequence[Row]) -> Forecast:
         reviews_per_day={name: decisions.get(name, 0.0) for name in policy.limits},
         value_per_day_minor=round(counted.value / days),
         currency=policy.currency,
+        minor_digits=policy.minor_digits,
     )
 
 

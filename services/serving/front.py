@@ -60,6 +60,9 @@ class Front:
             await respond(send, answer)
         elif path in ("/healthz", "/readyz", "/metrics") and scope["method"] in ("GET", "HEAD"):
             await respond(send, await self._health(path), body=scope["method"] == "GET")
+        elif path == "/docs":
+            # Where every other service has its pages; BentoML's are at the root.
+            await respond(send, Answer(307, b"", "text/plain", (("location", "/"),)))
         else:
             await self.behind(scope, receive, send)
 

@@ -18,6 +18,12 @@ class Cut:
     train_until: datetime
 
 
+def end_of_data(contract: Contract, blocks: Iterable[str], as_of: datetime) -> datetime:
+    """When the newest block with rows ends, at most `as_of`: data that stopped earlier are held out from their end."""
+    newest = max(blocks, default=None)
+    return as_of if newest is None else min(as_of, block_bounds(contract, newest)[1])
+
+
 def cut_at(contract: Contract, as_of: datetime) -> Cut:
     """Hold out the contract's last whole days before the block of `as_of`."""
     today = date.fromisoformat(block_of(contract, as_of))

@@ -16,7 +16,7 @@ from services.trainer.evaluate import demand_of_blocks, evaluate
 from services.trainer.flags import check_flagged
 from services.trainer.job import PACKAGE, CannotTrainError, Job, Result
 from services.trainer.rows import Rows, features_of, read_rows
-from services.trainer.split import FOLDS, Cut, cut_at, fold_of_blocks
+from services.trainer.split import FOLDS, Cut, cut_at, end_of_data, fold_of_blocks
 from shared.contract import Contract, Policy, derive_policy
 from shared.package import Content, Feature, Reference, ReferenceRow, predict_scores, read_package, write_package
 from shared.package.golden import choose_golden
@@ -42,7 +42,8 @@ def train(job: Job, run_dir: Path) -> Result:
     contract = Contract.model_validate(job.contract)
     load = load_entry_point(job.use_case_dir, contract.training.source)
     build = load_entry_point(job.use_case_dir, contract.training.pipeline)
-    rows, cut = read_rows(job, contract, load), cut_at(contract, job.as_of)
+    rows = read_rows(job, contract, load)
+    cut = cut_at(contract, end_of_data(contract, rows.blocks, job.as_of))
     check_flagged(contract, rows.flagged, rows.by_feature)
     training = rows.take(rows.blocks < cut.first_held_out)
     held_out = rows.take(rows.blocks >= cut.first_held_out)
@@ -118,8 +119,6 @@ def _check_enough(contract: Contract, training: Rows, held_out: Rows, cut: Cut) 
     days, since = len(set(training.blocks.tolist())), cut.train_until.isoformat()
     if days <= FOLDS:
         raise CannotTrainError(f"{days} days with rows before {since}, at least {FOLDS + 1} needed")
-    if not len(held_out):
-        raise CannotTrainError(f"no rows in the {contract.training.holdout} held out from {since}")
     for name, rows in (("training", training), ("held-out", held_out)):
         labelled = int(rows.labelled.sum())
         if labelled < FEWEST_ROWS:

@@ -120,6 +120,8 @@ async def test_a_good_request_is_answered_and_other_paths_go_behind(client: http
     answer = await client.post(PREDICT, json={"record": {"size": 1}})
     assert answer.json()["predictions"][0]["decision"] == "review"
     assert (await client.get("/docs.json")).json() == {"behind": True}
+    docs = await client.get("/docs")
+    assert (docs.status_code, docs.headers["location"]) == (307, "/")
     assert (await client.get("/healthz")).json() == {"status": "alive"}
     assert "serving_requests_total" in (await client.get("/metrics")).text
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from services.trainer.split import cut_at, fold_of_blocks
+from services.trainer.split import cut_at, end_of_data, fold_of_blocks
 from shared.contract import Contract
 
 
@@ -22,3 +22,10 @@ def test_the_cut_lies_at_local_midnight_across_a_change_of_the_clocks(toy_contra
 def test_every_three_day_group_lies_whole_in_one_fold() -> None:
     folds = fold_of_blocks(f"2024-03-{day:02}" for day in range(1, 19))
     assert list(folds.values()) == [fold for fold in (0, 1, 2, 0, 1, 2) for _ in range(3)]
+
+
+def test_data_that_stopped_are_held_out_from_their_own_end(toy_contract: Contract) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert end_of_data(toy_contract, ["2024-03-01", "2024-03-28"], now) == datetime(2024, 3, 29, tzinfo=UTC)
+    assert end_of_data(toy_contract, ["2024-03-28"], datetime(2024, 3, 28, 12, tzinfo=UTC)).hour == 12
+    assert end_of_data(toy_contract, [], now) == now
