@@ -7,10 +7,19 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from headrace.demo_report import Findings
+from headrace.loop_report import History, once
 from headrace.scenario import Scenario
 from headrace.serving_client import ServingClient
 from shared.contract import Policy
-from shared.events import KpiReported, MalformedEventError, ModelReleased, PredictionServed, from_record
+from shared.events import (
+    CATALOGUE,
+    Event,
+    KpiReported,
+    MalformedEventError,
+    ModelReleased,
+    PredictionServed,
+    from_record,
+)
 from shared.feedback.joined import joined
 from shared.spine.dead_letters import SUFFIX
 
@@ -37,13 +46,22 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
     return sorted(consumer.partitions_for_topic(topic) or {0})
 
 
+async def read_history(options: dict[str, Any]) -> History:
+    """Every readable lifecycle event, topic after topic."""
+    events: list[Event] = []
+    for topic, event in CATALOGUE.items():
+        if event.kind == "lifecycle":
+            events += [from_record(event, r.value, r.headers) for r in await read_topic(options, topic)]
+    return once(events)
+
+
 async def collect(
     scenario: Scenario, client: ServingClient, options: dict[str, Any], urls: dict[str, str], feedback: Path, seed: int
 ) -> Findings:
     """Everything that the report is made of."""
     use_case = scenario.contract.use_case
-    reports = [from_record(KpiReported, r.value, r.headers) for r in await read_topic(options, KpiReported.topic)]
-    releases = [from_record(ModelReleased, r.value, r.headers) for r in await read_topic(options, ModelReleased.topic)]
+    history = await read_history(options)
+    reports, releases = history.of(KpiReported), history.of(ModelReleased)
     async with httpx.AsyncClient(timeout=30.0) as http:
         ledger = (await http.get(f"{urls['registry']}/v1/use_cases/{use_case}/ledger")).json()
         serving = (await http.get(f"{urls['serving']}/v1/status")).json()
@@ -53,6 +71,7 @@ async def collect(
         policy=Policy.model_validate(releases[-1].policy),
         rows=joined(feedback, use_case, scenario.end),
         reports=reports,
+        history=history,
         ledger=ledger["entries"] if isinstance(ledger, dict) else ledger,
         answered=client.answered,
         failed=client.failed,

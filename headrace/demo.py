@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from headrace import pictures
+from headrace.acts import flights_acts
 from headrace.collect import collect
 from headrace.demo_report import build_report
 from headrace.errors import CommandError
@@ -61,7 +63,8 @@ async def play(scenario: Scenario, running: RunInfo, seed: int) -> dict[str, Any
     options = {"bootstrap_servers": running.kafka}
     begun = monotonic()
     async with Replay(options, urls) as replay, ServingClient(urls["serving"], scenario.contract.use_case) as client:
-        player = Player(scenario, replay, client, urls["registry"])
+        acts = flights_acts(scenario, urls["registry"], seed, Path(running.home) / "outside-team")
+        player = Player(scenario, replay, client, urls["registry"], acts)
         with _bar() as bar:
             task = bar.add_task("Applying the contract", total=len(scenario.days))
             await player.begin()
@@ -107,6 +110,7 @@ def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
         f"(blocks {value['blocks'] / unit:,.2f}, tables {value['table'] / unit:,.2f})"
     )
     console.print(f"Review desk: {desk['min_per_day']} to {desk['max_per_day']} a day, capacity {desk['capacity']}")
+    _say_loop(report)
     console.print(f"Ledger digest {report['ledger_digest']}")
     spent = f"Replay {report['replay_seconds']:.0f} s"
     if "cpu_seconds" in report:
@@ -114,6 +118,22 @@ def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
         spent += f", {report['cpu_seconds']:.0f} CPU seconds over all processes"
     console.print(spent)
     console.print(f"Pictures: {', '.join(str(picture) for picture in files)}", soft_wrap=True)
+
+
+def _say_loop(report: dict[str, Any]) -> None:
+    """What changed in production, why, and what it was worth."""
+    for entry in report["timeline"]:
+        console.print(f"[dim]{entry['time'][:16]}[/] [cyan]{entry['topic']:18}[/] {escape(entry['text'][:160])}")
+    unit, ratio = 10 ** report["minor_digits"], report["managed_over_frozen"]
+    console.print(
+        f"{report['retrainings']} retrainings ({report['drift_retrainings']} for drift), "
+        f"{report['promoted']} promoted, {report['not_promoted']} not; {len(report['rollbacks'])} rollbacks"
+    )
+    if ratio is not None:
+        console.print(f"Managed costs {ratio:.3f} of frozen per case, days of the forced release aside")
+    if report["forced"]["days"]:
+        loss = report["forced"]["loss"] / unit
+        console.print(f"The forced release served on {report['forced']['days']} days and lost {loss:,.2f}")
 
 
 def month_table(report: dict[str, Any]) -> Table:

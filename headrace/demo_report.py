@@ -8,6 +8,7 @@ import polars as pl
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from headrace.ledger_digest import latest_by_block, ledger_digest
+from headrace.loop_report import History, build_loop_report
 from shared.contract import Contract, Policy
 from shared.events import KpiReported
 from shared.feedback.accounting import account
@@ -21,6 +22,7 @@ class Findings:
     policy: Policy
     rows: pl.DataFrame
     reports: Sequence[KpiReported]
+    history: History
     ledger: Sequence[Mapping[str, Any]]
     answered: int
     failed: Sequence[str]
@@ -61,6 +63,7 @@ def build_report(found: Findings) -> dict[str, Any]:
         "days": days(priced, found.policy),
         "releases": [dict(entry) for entry in found.ledger if entry["kind"] == "model_released"],
         "ledger_digest": ledger_digest(found.ledger, found.reports),
+        **build_loop_report(found.history),
     }
 
 

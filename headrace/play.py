@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import httpx
 
+from headrace.acts import Acts
 from headrace.errors import CommandError
 from headrace.replay import SOURCE, Replay
 from headrace.scenario import Hour, Scenario
@@ -37,8 +38,11 @@ async def _silent(_progress: Progress) -> None:
 class Player:
     """Applies the contract, trains the first model, then lives through the days."""
 
-    def __init__(self, scenario: Scenario, replay: Replay, client: ServingClient, registry: str) -> None:
+    def __init__(
+        self, scenario: Scenario, replay: Replay, client: ServingClient, registry: str, acts: Acts | None = None
+    ) -> None:
         self.scenario, self.replay, self.client = scenario, replay, client
+        self._acts = acts or Acts({})
         self._registry = registry
         self._ids: dict[int, str] = {}
 
@@ -78,6 +82,8 @@ class Player:
         """Every day: each event hour one predict and one outcomes request, then midnight."""
         days = self.scenario.days
         for number, day in enumerate(days, start=1):
+            if await self._acts.of(day):
+                await self.replay.quiet()
             for hour in self.scenario.hours(day):
                 await self.hour(hour)
             await self.replay.advance(self.scenario.midnight(day + timedelta(days=1)))
