@@ -57,6 +57,13 @@ async def test_a_changed_cost_releases_the_same_package_without_training(registr
     forecast = answer["forecast"]
     assert forecast["after"]["reviews_per_day"]["review"] > forecast["before"]["reviews_per_day"]["review"]
     assert forecast["after"]["value_per_day_minor"] > forecast["before"]["value_per_day_minor"]
+    assert (applied.forecast, applied.applied_by) == (forecast, "local")
+    [_first, told] = [
+        entry
+        for entry in (await registry.http.get("/v1/use_cases/trains/ledger")).json()["entries"]
+        if entry["kind"] == "use_case_applied"
+    ]
+    assert "forecast per day: value " in told["text"]
 
 
 async def test_a_changed_capacity_is_a_new_policy_with_a_shadow_price(registry: Registry) -> None:
