@@ -3,14 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-MONTHS ?= 3-4
+MONTHS ?= 3-6
 SEED ?= 7
 KEEP ?=
 PARALLEL := -n 2 --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help demo test check lint types fast lock clean
+.PHONY: help demo demo-year test check lint types fast lock clean
 
 help: ## Show what can be asked for
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: $(STAMP) ## Play New York's flights of 2013 through the whole system (MONTHS=3-4 SEED=7 REPORT=FILE)
 	@$(BIN)/headrace demo flights --months $(MONTHS) --seed $(SEED) $(if $(REPORT),--report $(REPORT)) $(if $(KEEP),--keep)
+
+demo-year: $(STAMP) ## The same for March to December
+	@$(MAKE) --no-print-directory demo MONTHS=3-12
 
 test: $(STAMP) lint types ## Everything CI checks: style, types, all tests on real Kafka
 	@echo "==> Tests in memory and on an embedded Apache Kafka"

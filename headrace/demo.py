@@ -18,6 +18,7 @@ from headrace.collect import collect
 from headrace.demo_report import build_report
 from headrace.errors import CommandError
 from headrace.owned_directory import OwnedDirectory
+from headrace.page import write_page
 from headrace.play import Player
 from headrace.play import Progress as Day
 from headrace.replay import Replay
@@ -93,6 +94,7 @@ def _holds(report: dict[str, Any]) -> bool:
 
 def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
     files = pictures.draw(report, place / "pictures")
+    page = write_page(report, files, place / "report.html")
     text = json.dumps(report, indent=2, default=str) + "\n"
     (place / "report.json").write_text(text, encoding="utf-8")
     if file:
@@ -117,7 +119,7 @@ def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
         spent += f", all in all {report['total_seconds']:.0f} s"
         spent += f", {report['cpu_seconds']:.0f} CPU seconds over all processes"
     console.print(spent)
-    console.print(f"Pictures: {', '.join(str(picture) for picture in files)}", soft_wrap=True)
+    console.print(f"Page: {page}", soft_wrap=True)
 
 
 def _say_loop(report: dict[str, Any]) -> None:
