@@ -37,8 +37,8 @@ def _headline(report: dict[str, Any]) -> str:
     ratio = report["managed_over_frozen"]
     lines = [
         f"Saved against deciding without a model: <b>{_money(report, value)}</b>.",
-        f"{counts['answered']:,} decisions; {counts['joined']:,} with a known outcome, {counts['awaiting']:,} awaiting one, "
-        f"{counts['given_up']:,} given up.",
+        f"{counts['answered']:,} decisions; {counts['joined']:,} with a known outcome, "
+        f"{counts['awaiting']:,} awaiting one, {counts['given_up']:,} given up.",
         f"The desk had {desk['min_per_day']} to {desk['max_per_day']} cases a day; it can take {desk['capacity']}.",
     ]
     if ratio is not None:
@@ -75,8 +75,8 @@ def _forced(report: dict[str, Any]) -> str:
     )
     return (
         f"<h2>The forced release</h2><p>A model forced past the gates served on {forced['days']} days and lost "
-        f"{_money(report, forced['loss'])} against the one it had replaced. Its days stand here, not in the line above.</p>"
-        + taken
+        f"{_money(report, forced['loss'])} against the one it had replaced. "
+        "Its days stand here, not in the line above.</p>" + taken
     )
 
 

@@ -25,7 +25,7 @@ PURE = [
     "headrace/ledger_digest.py",
     *(
         path.relative_to(ROOT).as_posix()
-        for name in ("gates", "releases", "governor", "blocks", "drift", "promotion", "regret", "coverage", "split")
+        for name in ("gates", "releases", "governor", "blocks", "block_statistics", "drift", "moved", "two_sample", "promotion", "regret", "coverage", "split")
         for path in sorted((ROOT / "services").glob(f"*/{name}.py"))
     ),
 ]

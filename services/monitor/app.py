@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
+from services.monitor.baseline import Baselines
 from services.monitor.closing import Closing
+from services.monitor.drifting import Drifting
 from services.monitor.handlers import add_handlers
 from services.monitor.ingest import Ingest
 from services.monitor.rollbacks import Rollbacks
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import BlockStore, Contracts, LookStore, ReleaseStore
+from shared.package import PackageStore
 from shared.spine import logs
 from shared.spine.app import Service, build_app, serve
 from shared.spine.clock import Clock
@@ -28,6 +31,8 @@ class Monitor:
         self.contracts = Contracts()
         self.closing = Closing(self.db, settings.feedback_location, self.contracts)
         self.rollbacks = Rollbacks(self.db, self.contracts)
+        baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
+        self.drifting = Drifting(self.db, settings.feedback_location, self.contracts, baselines, settings.seed)
         router = ServiceRouter("monitor", settings.instance)
         add_handlers(router)
         self.service = Service(
@@ -47,6 +52,7 @@ class Monitor:
             self.clock.on_step(self.ingest.catch_up)
         self.clock.on_step(self.closing.step)
         self.clock.on_step(self.rollbacks.step)
+        self.clock.on_step(self.drifting.step)
 
     async def _consume(self) -> None:
         # A consumer of a topic that is not there yet would wait for minutes.
@@ -68,6 +74,7 @@ class Monitor:
                 "last_block": dict(await BlockStore(session).list_last()),
                 "releases": await ReleaseStore(session).list_current(),
                 "regret": self.rollbacks.detail(),
+                "drift": await self.drifting.detail(),
             }
 
 

@@ -26,3 +26,5 @@ MONITOR_STEP_SECONDS = Histogram("monitor_step_seconds", "Duration of closing bl
 MONITOR_REGRET_E_VALUE = Gauge(
     "monitor_regret_e_value", "Largest e-value of the release against its rollback target", ["use_case"]
 )
+# Evidence that the served package errs more than its reference: the alarm comes at 1/α of the epoch.
+MONITOR_DRIFT_E_VALUE = Gauge("monitor_drift_e_value", "Drift evidence of the current epoch", ["use_case"])

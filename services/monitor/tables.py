@@ -103,6 +103,34 @@ class RollbackAskRow(Base):
     event_id: Mapped[str] = mapped_column(String(64))
 
 
+class DriftEpochRow(Base):
+    """A stretch of one package's service in which drift may be detected once: until its alarm, or another package."""
+
+    __tablename__ = "monitor_drift_epochs"
+    __table_args__ = (CheckConstraint("(alarm_block IS NULL) = (event_id IS NULL)", name="monitor_drift_epochs_alarm"),)
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    epoch: Mapped[int] = mapped_column(Integer, primary_key=True)
+    package_digest: Mapped[str] = mapped_column(String(64))
+    alarm_block: Mapped[str | None] = mapped_column(String(64), default=None)
+    event_id: Mapped[str | None] = mapped_column(String(64), default=None)
+
+
+class DriftBlockRow(Base):
+    """A judged block as it entered the evidence of its epoch, and what the evidence was then."""
+
+    __tablename__ = "monitor_drift_blocks"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    block: Mapped[str] = mapped_column(String(64), primary_key=True)
+    epoch: Mapped[int] = mapped_column(Integer)
+    statistics: Mapped[dict[str, Any]] = mapped_column(JSON)
+    e_value: Mapped[float]
+    threshold: Mapped[float]
+    # Why the block could not be judged.
+    reason: Mapped[str | None] = mapped_column(Text, default=None)
+
+
 class ProgressRow(Base):
     """Up to which record of a data topic, and which table version, blocks were marked."""
 

@@ -89,11 +89,11 @@ def list_due(
     trained: Sequence[Trained],
     releases: Sequence[Release],
     reports: Sequence[Report],
-    done: Collection[tuple[str, str]],
+    done: Collection[tuple[str, str, str]],
 ) -> list[DueBlock]:
     """Everything that is to be evaluated and was not, blocks in order: the same facts give the same list.
 
-    `done` are (package, block). A block waits until each of its releases, and the contract in force on it, is known.
+    `done` are (package, block, role). A block waits until each of its releases and its contract are known.
     """
     by_sequence = {release.sequence: release for release in releases}
     by_block: dict[str, list[Report]] = {}
@@ -106,21 +106,21 @@ def list_due(
             continue
         at = judged[-1].judged_at
         first, served = by_sequence[min(by_sequence)], [by_sequence[report.release_sequence] for report in judged]
+        # A package may stand in two roles, as the first release does until something replaces it twice.
         roles = _candidates(trained, block_bounds(contract, block)[0], at)
-        # One evaluation per package and block: what a rollback or the frozen line rests on goes first.
-        roles[first.package] = Due(first.package, "pinned", at)
-        targets = [release.rollback_target for release in served if release.rollback_target]
-        roles |= {target: Due(target, "rollback_target", at) for target in targets}
-        due = tuple(one for package, one in sorted(roles.items()) if (package, block) not in done)
+        roles.add(Due(first.package, "pinned", at))
+        roles |= {Due(release.rollback_target, "rollback_target", at) for release in served if release.rollback_target}
+        wanted = sorted(roles, key=lambda one: (one.package, one.role))
+        due = tuple(one for one in wanted if (one.package, block, one.role) not in done)
         if due:
             found.append(DueBlock(block, tuple(judged), due))
     return found
 
 
-def _candidates(trained: Sequence[Trained], starts: datetime, judged_at: datetime) -> dict[str, Due]:
+def _candidates(trained: Sequence[Trained], starts: datetime, judged_at: datetime) -> set[Due]:
     """Packages that never saw the block: those open when it was judged, and those trained later."""
     return {
-        one.digest: Due(one.digest, "candidate", max(judged_at, one.trained_at), judged_at < one.trained_at)
+        Due(one.digest, "candidate", max(judged_at, one.trained_at), judged_at < one.trained_at)
         for one in trained
         if one.train_until <= starts and (one.closed_at is None or judged_at <= one.closed_at)
     }

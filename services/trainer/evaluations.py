@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import groupby
 from typing import Annotated, Any, TypeVar
 
 from deltalake.exceptions import DeltaError
@@ -57,14 +58,14 @@ class Evaluations:
             # Split over releases: it is evaluated as a whole when the last part is judged.
             return []
         found: Found = []
-        for due in block.due:
+        for package, roles in groupby(block.due, key=lambda due: due.package):
             try:
-                model = self._models.get(due.package)
+                model = self._models.get(package)
                 evaluated = evaluate_block(rows, model.score(rows), model.policy(contract))
             except PackageRefused as refused:
-                log.warning("a package cannot be evaluated", extra={"package": due.package, "why": str(refused)[:500]})
+                log.warning("a package cannot be evaluated", extra={"package": package, "why": str(refused)[:500]})
                 continue
-            found.append((due, model, evaluated))
+            found += [(due, model, evaluated) for due in roles]
         return found
 
     async def _record(self, use_case: str, block: DueBlock, found: Found) -> None:
@@ -72,7 +73,7 @@ class Evaluations:
         async with self._db.transaction() as session:
             store = EvaluationStore(session)
             for due, model, evaluated in found:
-                if await store.is_done(use_case, due.package, block.block):
+                if await store.is_done(use_case, due.package, block.block, due.role):
                     continue
                 cause = await _cause(store, use_case, block, due)
                 event = _event(cause, block, due, model, evaluated)

@@ -24,7 +24,7 @@ class Facts:
     trained: list[Trained]
     releases: list[Release]
     reports: list[Report]
-    done: set[tuple[str, str]]
+    done: set[tuple[str, str, str]]
 
 
 class HistoryStore:
@@ -106,7 +106,9 @@ class EvaluationStore:
             .order_by(BlockRow.block, BlockRow.release_sequence)
         )
         done = await self._session.execute(
-            select(EvaluationRow.package_digest, EvaluationRow.block).where(EvaluationRow.use_case == use_case)
+            select(EvaluationRow.package_digest, EvaluationRow.block, EvaluationRow.role).where(
+                EvaluationRow.use_case == use_case
+            )
         )
         contracts = await self._session.scalars(select(ContractRow).where(ContractRow.use_case == use_case))
         return Facts(
@@ -114,7 +116,7 @@ class EvaluationStore:
             trained=[Trained(digest, until, at, closed) for digest, until, at, closed in packages if until and at],
             releases=[Release(*row) for row in releases],
             reports=[Report(*row) for row in reports],
-            done={(package, block) for package, block in done},
+            done={(package, block, role) for package, block, role in done},
         )
 
     async def get_trained(self, use_case: str, package: str) -> ModelTrained:
@@ -127,9 +129,9 @@ class EvaluationStore:
         """The first mature report of a block of a release."""
         return read_as(KpiReported, (await self._session.get_one(BlockRow, (use_case, block, release_sequence))).event)
 
-    async def is_done(self, use_case: str, package: str, block: str) -> bool:
-        """Whether the package was evaluated on the block."""
-        return await self._session.get(EvaluationRow, (use_case, package, block)) is not None
+    async def is_done(self, use_case: str, package: str, block: str, role: str) -> bool:
+        """Whether the package was evaluated on the block in this role."""
+        return await self._session.get(EvaluationRow, (use_case, package, block, role)) is not None
 
     def add(self, event: PackageEvaluated, *, said: bool) -> None:
         """The package was evaluated on the block; `said` is False where there was no label to say anything with."""

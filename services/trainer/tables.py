@@ -148,12 +148,12 @@ class BlockRow(Base):
 
 
 class EvaluationRow(Base):
-    """A package that was evaluated on a block: once, whatever comes later. Without labels there is no event."""
+    """A package that was evaluated on a block in a role: once, whatever comes later. Without labels: no event."""
 
     __tablename__ = "trainer_evaluations"
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
     package_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     block: Mapped[str] = mapped_column(String(64), primary_key=True)
-    role: Mapped[str] = mapped_column(String(16))
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)
     event_id: Mapped[str | None] = mapped_column(String(64))
