@@ -18,6 +18,10 @@ LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 Source = tuple[str, ast.Module]
 
 # Decisions: data in, decision out. They are given now, seed and rows.
+DECISIONS = (
+    *("gates", "releases", "governor", "blocks", "block_statistics", "drift", "moved", "two_sample", "promotion"),
+    *("probation", "regret", "coverage", "split"),
+)
 PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),
     *(f"shared/evidence/{path.name}" for path in sorted((ROOT / "shared" / "evidence").glob("*.py"))),
@@ -25,7 +29,7 @@ PURE = [
     "headrace/ledger_digest.py",
     *(
         path.relative_to(ROOT).as_posix()
-        for name in ("gates", "releases", "governor", "blocks", "block_statistics", "drift", "moved", "two_sample", "promotion", "regret", "coverage", "split")
+        for name in DECISIONS
         for path in sorted((ROOT / "services").glob(f"*/{name}.py"))
     ),
 ]

@@ -243,8 +243,8 @@ async def test_a_rollback_is_decided_before_a_promotion_and_nothing_is_promoted_
     candidate = registry.package(seed=2)
     await registry.hear(candidate.trained())
     await hear_days(registry, candidate, 7)
-    asked = {"use_case": "trains", "requested_by": "monitor", "reason": "regret", "release_sequence": 2}
-    await registry.hear(RollbackRequested.begin(source="monitor", time=NOW, **asked))
+    asked: dict[str, Any] = {"requested_by": "monitor", "reason": "regret", "release_sequence": 2}
+    await registry.hear(RollbackRequested.begin(source="monitor", time=NOW, use_case="trains", **asked))
     await registry.advance(NOW + DAY)
     assert (await registry.said("model_released"))[-1].cause == "rollback"
     await registry.advance(NOW + 2 * DAY)
