@@ -1,0 +1,233 @@
+"""The clock step that lets judged blocks enter the evidence of drift, and tells of an alarm once per epoch."""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from services.monitor import metrics
+from services.monitor.baseline import Baseline, Baselines
+from services.monitor.block_statistics import BlockStatistics, summarise
+from services.monitor.drift import RECENT, Verdict, Watch, judge_drift
+from services.monitor.drift_store import DriftStore
+from services.monitor.moved import moved_features
+from services.monitor.store import BlockStore, Contracts, ReleaseStore
+from services.monitor.tables import BlockRow, DriftBlockRow
+from shared.contract.policy import derive_policy
+from shared.contract.schema import Contract
+from shared.events import DriftDetected, derived_id
+from shared.events.lifecycle import MovedFeature
+from shared.feedback.accounting import countable
+from shared.feedback.joined import joined
+from shared.feedback.schema import CATEGORY, NUMBER
+from shared.spine.db import Database
+from shared.spine.outbox import add_to_outbox
+
+log = logging.getLogger(__name__)
+SOURCE = "headrace/monitor"
+# A block counts for a package that served more than this share of it.
+_MOSTLY = 0.5
+
+
+@dataclass(frozen=True)
+class Served:
+    """A judged block that one package mostly served: its rows of that package, the last release's row last."""
+
+    rows: Sequence[BlockRow]
+
+    @property
+    def last(self) -> BlockRow:
+        """The row of the newest release in the block."""
+        return self.rows[-1]
+
+    @property
+    def judged_at(self) -> dt.datetime:
+        """When all of it was judged: labels known later change nothing here."""
+        return max(row.judged_at for row in self.rows if row.judged_at)
+
+
+class Drifting:
+    """Watches the package that each use case serves."""
+
+    def __init__(
+        self, db: Database, location: str | Path, contracts: Contracts, baselines: Baselines, seed: int = 0
+    ) -> None:
+        self._db, self._location, self._contracts = db, location, contracts
+        self._baselines, self._seed = baselines, seed
+        self._away: dict[str, str] = {}
+
+    async def step(self, now: dt.datetime) -> None:
+        """Take every judged block of the served packages in; a package that is away is tried again at the next step."""
+        async with self._db.read() as session:
+            current = await ReleaseStore(session).list_in_force(now)
+            served = {
+                one.use_case: served_by(one.package_digest, await DriftStore(session).list_waiting(one.use_case))
+                for one in current
+            }
+        for use_case, blocks in served.items():
+            self._away.pop(use_case, None)
+            for block in blocks:
+                if (baseline := await self._baseline(use_case, block.last.package_digest)) is None:
+                    break
+                await self._enter(block, baseline, now)
+
+    async def detail(self) -> dict[str, dict[str, Any]]:
+        """Per use case: the epoch, its evidence against its threshold, and why it cannot be judged, if it cannot."""
+        async with self._db.read() as session:
+            last = await DriftStore(session).list_last()
+        found: dict[str, dict[str, Any]] = {
+            use_case: {
+                "epoch": row.epoch,
+                "block": row.block,
+                "e_value": row.e_value,
+                "threshold": row.threshold,
+                "cannot_be_judged": row.reason,
+            }
+            for use_case, row in last.items()
+        }
+        for use_case, reason in self._away.items():
+            found.setdefault(use_case, {})["cannot_be_judged"] = reason
+        return found
+
+    async def _baseline(self, use_case: str, digest: str) -> Baseline | None:
+        try:
+            return await asyncio.to_thread(self._baselines.get, digest)
+        except Exception as error:
+            # Whatever a store's client raises: without its reference a package cannot be judged now.
+            self._away[use_case] = f"the reference of package {digest[:12]} cannot be read: {error!r}"[:300]
+            log.warning("drift cannot be judged", extra={"use_case": use_case, "error": repr(error)[:300]})
+            return None
+
+    async def _enter(self, block: Served, baseline: Baseline, now: dt.datetime) -> None:
+        """State and event commit together; the block enters once."""
+        row = block.last
+        contract = self._contracts.get(row.contract_digest)
+        assert contract is not None, "a block without a contract is never judged"
+        statistics = await asyncio.to_thread(self._summarise, block, baseline, contract)
+        async with self._db.read() as session:
+            store = DriftStore(session)
+            epoch = await store.get_epoch(row.use_case, row.package_digest)
+            earlier = await store.list_blocks(row.use_case, epoch.epoch)
+        watch = Watch(row.use_case, contract.monitoring.unit, contract.monitoring.alpha, epoch.epoch, self._seed)
+        blocks = [*(statistics_of(one.statistics) for one in earlier), statistics]
+        verdict = await asyncio.to_thread(judge_drift, watch, baseline.blocks, blocks)
+        event = await self._alarm(block, baseline, contract, verdict, blocks, now) if verdict.alarm else None
+        if event:
+            epoch.alarm_block, epoch.event_id = row.block, event.id
+        async with self._db.transaction() as session:
+            entered = DriftBlockRow(
+                use_case=row.use_case,
+                block=row.block,
+                epoch=epoch.epoch,
+                statistics=asdict(statistics),
+                e_value=verdict.e_value,
+                threshold=verdict.threshold,
+                reason=verdict.reason,
+            )
+            await DriftStore(session).add(epoch, entered)
+            if event:
+                add_to_outbox(session, event)
+        metrics.MONITOR_DRIFT_E_VALUE.labels(row.use_case).set(verdict.e_value)
+
+    def _summarise(self, block: Served, baseline: Baseline, contract: Contract) -> BlockStatistics:
+        """The block as it was known when it was judged."""
+        row = block.last
+        wanted = ["package_digest", "scores", "decision"]
+        rows = joined(self._location, row.use_case, block.judged_at, {row.block}, columns=wanted)
+        rows = countable(rows.filter(pl.col("package_digest") == row.package_digest), derive_policy(contract))
+        known = rows.with_columns(pl.when("labelled").then(pl.col(name)).alias(name) for name in ("label", "value"))
+        columns = (known[name].to_list() for name in ("scores", "label", "value"))
+        found = summarise(baseline.kind, row.block, *columns)
+        # Labels of chosen rows only say nothing about a reference of all rows.
+        return found if contract.label.observed_when == "always" else without_losses(found)
+
+    async def _alarm(
+        self,
+        block: Served,
+        baseline: Baseline,
+        contract: Contract,
+        verdict: Verdict,
+        blocks: Sequence[BlockStatistics],
+        now: dt.datetime,
+    ) -> DriftDetected:
+        row, recent = block.last, {one.block for one in blocks[-RECENT:]}
+        async with self._db.read() as session:
+            judged = await BlockStore(session).list_judged(row.use_case)
+        served = [one for one in judged if one.block in recent and one.package_digest == row.package_digest]
+        features = await asyncio.to_thread(self._moved, block, recent, baseline)
+        cost = await asyncio.to_thread(estimated_cost, served, baseline, contract)
+        return DriftDetected.begin(
+            id=derived_id("drift_detected", row.use_case, row.package_digest, str(verdict.epoch)),
+            source=SOURCE,
+            time=now,
+            use_case=row.use_case,
+            release_sequence=row.release_sequence,
+            package_digest=row.package_digest,
+            behaviour_digest=row.behaviour_digest,
+            contract_digest=row.contract_digest,
+            block=row.block,
+            unit=verdict.unit,
+            method=verdict.method,
+            alpha=verdict.alpha,
+            epoch=verdict.epoch,
+            e_value=verdict.e_value,
+            threshold=verdict.threshold,
+            effect_size=verdict.effect_size,
+            signals={str(name): value for name, value in verdict.signals.items()},
+            features=features,
+            estimated_cost_minor_per_block=cost,
+        )
+
+    def _moved(self, block: Served, blocks: set[str], baseline: Baseline) -> list[MovedFeature]:
+        rows = joined(self._location, block.last.use_case, block.judged_at, blocks)
+        rows = rows.filter(pl.col("package_digest") == block.last.package_digest)
+        columns = {
+            name.removeprefix(prefix): rows[name].to_list()
+            for prefix in (NUMBER, CATEGORY)
+            for name in rows.columns
+            if name.startswith(prefix)
+        }
+        moved = moved_features(baseline.package.profile, columns)
+        return [MovedFeature(name=name, distance=distance) for name, distance in moved]
+
+
+def served_by(package_digest: str, waiting: Sequence[Sequence[BlockRow]]) -> list[Served]:
+    """The blocks of which this package served the larger part; the rest belong to no epoch of it."""
+    found = []
+    for rows in waiting:
+        mine = [row for row in rows if row.package_digest == package_digest]
+        volume = sum(_volume(row) for row in rows)
+        if mine and sum(_volume(row) for row in mine) > _MOSTLY * volume:
+            found.append(Served(mine))
+    return found
+
+
+def estimated_cost(recent: Sequence[BlockRow], baseline: Baseline, contract: Contract) -> int:
+    """What the recent blocks cost more per block than the reference would, in minor units: an estimate, not a sum."""
+    reports = [row.judged for row in recent if row.judged is not None]
+    labelled = sum(int(report["labelled"]) for report in reports)
+    if not labelled:
+        return 0
+    per_case = sum(int(report["cost_minor"]) for report in reports) / labelled
+    volume = sum(int(report["volume"]) for report in reports) / len({row.block for row in recent})
+    return round((per_case - baseline.cost_per_case(contract)) * volume)
+
+
+def statistics_of(stored: dict[str, Any]) -> BlockStatistics:
+    """A stored block again."""
+    counts = tuple(tuple(column) for column in stored["score_counts"])
+    return BlockStatistics(**{**stored, "score_counts": counts, "loss_counts": tuple(stored["loss_counts"])})
+
+
+def without_losses(block: BlockStatistics) -> BlockStatistics:
+    """The same block, of which only the scores count."""
+    return replace(block, loss=None, loss_counts=(0,) * len(block.loss_counts))
+
+
+def _volume(row: BlockRow) -> int:
+    return int(row.judged["volume"]) if row.judged else 0
