@@ -74,6 +74,24 @@ def rollback_target(history: Sequence[Past], probation: timedelta) -> Past | Non
     return next(iter(reversed(good_packages(history, probation)[:-1])), None)
 
 
+def earned_packages(history: Sequence[Past], probation: timedelta) -> set[str]:
+    """The packages that earned their place at any time: released without force, or forced and still there at the end.
+
+    >>> at = datetime(2013, 3, 1)
+    >>> def past(n, package, forced=False): return Past(n, package, package, "c", "person", forced, at + n * probation)
+    >>> probation = timedelta(days=60)
+    >>> sorted(earned_packages([past(1, "a"), past(2, "f", True), past(3, "b"), past(4, "g", True)], probation))
+    ['a', 'b', 'f']
+    """
+    # A changed objective is a new release of the same package: it proves nothing.
+    acts = [release for release in history if release.cause != "objective"]
+    ends = [following.released_at for following in acts[1:]]
+    outlived = {
+        release.package for release, end in zip(acts, ends, strict=False) if end - release.released_at >= probation
+    }
+    return {release.package for release in acts if not release.forced} | outlived
+
+
 def judge_rollback(
     ask: RollbackAsk, history: Sequence[Past], usable: Collection[str], rules: Rollback
 ) -> Past | Refusal:
@@ -97,6 +115,9 @@ def judge_rollback(
         return Refusal("no_target", f"{unknown}; name one that was with `to`, or release a package by hand")
     if target.package == current.package:
         return Refusal("same_package", f"package {target.package} is what is served now")
+    if target.package not in earned_packages(history, rules.probation.delta):
+        # Otherwise a rollback would be a way past the gates for those who may not force.
+        return Refusal("never_earned", f"package {target.package} was only ever forced; release it by hand")
     if target.package not in usable:
         return Refusal("target_not_usable", f"package {target.package} is missing, damaged, or unfit for the contract")
     return target

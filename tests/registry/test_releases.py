@@ -79,6 +79,15 @@ def test_a_forced_release_has_earned_its_place_once_its_probation_is_over(days: 
     assert judged([*forced, later], ask()) == target
 
 
+@pytest.mark.parametrize(("days", "found"), [(9, "refused: never_earned"), (10, "f")])
+def test_a_package_that_was_only_ever_forced_cannot_be_brought_back_by_a_rollback(days: int, found: str) -> None:
+    history = story(("a", "first"), ("f", "person", True), ("f", "objective"))
+    back = Past(4, "a", "behaviour a", "c", "rollback", False, history[1].released_at + days * DAY)
+    for by_person in (True, False):
+        asked = ask(to="f", by_person=by_person)
+        assert judged([*history, back], asked, {"a", "f"}) == found
+
+
 def test_while_a_forced_release_is_served_the_last_good_package_stands_behind_it() -> None:
     forced = story(("a", "first"), ("b", "promotion"), ("c", "person", True))
     again = next_release(forced, Past(4, "c", "behaviour c", "c2", "objective", False, START + 5 * DAY), PROBATION)
