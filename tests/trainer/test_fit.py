@@ -82,7 +82,7 @@ async def test_no_fit_sees_a_row_whose_outcome_became_known_after_as_of(
     pd.concat([toy_rows, planted]).to_parquet(toy_dir / "rows.parquet")
     location = str(tmp_path / "feedback")
     later = first_decision + timedelta(hours=2)
-    held_out = [(datetime(2024, 3, 22, tzinfo=UTC) + timedelta(hours=hour), 1.0, as_of) for hour in range(40)]
+    held_out = [(datetime(2024, 3, 22, tzinfo=UTC) + timedelta(hours=hour), 1.0, as_of) for hour in range(160)]
     plant_feedback(
         location,
         [
