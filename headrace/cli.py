@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from headrace import history_commands
 from headrace.command_group import CommandGroup
+from headrace.command_parts import AsJson, UseCase, console, registry_of, running, settings_of
 from headrace.settings import CommandSettings
 
 if TYPE_CHECKING:
     from headrace.kafka_jars import Progress
-    from headrace.registry_client import RegistryClient
     from headrace.run_info import RunInfo
 
 app = typer.Typer(
@@ -27,11 +28,6 @@ app = typer.Typer(
     help="Runs machine-learning models in production from a business contract, over Kafka events.",
     epilog="First steps:  headrace up   ·   headrace apply CONTRACT   ·   headrace watch   ·   headrace down",
 )
-console = Console()
-
-UseCase = Annotated[str, typer.Argument(help="name of the use case, as its contract says", metavar="USE_CASE")]
-UseCaseFilter = Annotated[str | None, typer.Option("--use-case", "-u", help="only this use case")]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON document (or one a line), for programs")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="why; it stands in the ledger for ever")]
 
 
@@ -59,7 +55,7 @@ def up(
     progress_lines: Annotated[bool, typer.Option("--progress-lines", hidden=True)] = False,
 ) -> None:
     """Start Kafka (unless HEADRACE_KAFKA names one) and the four services; returns when all are ready."""
-    settings = _settings(context)
+    settings = settings_of(context)
     if clock not in ("wall", "replay"):
         raise typer.BadParameter("wall or replay", param_hint="--clock")
     if foreground:
@@ -86,7 +82,7 @@ def down(context: typer.Context) -> None:
     """End the services and then Kafka; the state stays and the next `up` goes on from it."""
     from headrace.detached import stop_detached
 
-    home = _settings(context).home
+    home = settings_of(context).home
     with _progress() as progress:
         stopped = stop_detached(home, progress)
     console.print("Everything is stopped." if stopped else f"Nothing runs under {home}.", soft_wrap=True)
@@ -99,7 +95,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     from headrace.status import gather_status, show_status
 
-    found = asyncio.run(gather_status(_running(context), _settings(context).api_key.get_secret_value()))
+    found = asyncio.run(gather_status(running(context), settings_of(context).api_key.get_secret_value()))
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2))
     else:
@@ -128,7 +124,7 @@ def apply(
         raise typer.Exit(run(file))
     from headrace.show_answers import show_application
 
-    with _registry(context) as registry:
+    with registry_of(context) as registry:
         show_application(registry.apply(file.read_text(encoding="utf-8-sig"), dry_run), console)
 
 
@@ -150,7 +146,7 @@ def train(
     from headrace.training import ask_for_training, training_request
     from shared.spine.settings import SpineSettings
 
-    info = _running(context)
+    info = running(context)
     try:
         request = training_request(use_case, reason, "operator", asyncio.run(event_time(info)))
     except ValidationError as error:
@@ -180,7 +176,7 @@ def release(
     """Release a package by hand; the registry checks it like any other."""
     from headrace.show_answers import show_release
 
-    with _registry(context) as registry:
+    with registry_of(context) as registry:
         show_release(registry.release(use_case, package, reason), console)
 
 
@@ -194,36 +190,11 @@ def rollback(
     """Take the release back: a higher sequence that serves the last good package."""
     from headrace.show_answers import show_release
 
-    with _registry(context) as registry:
+    with registry_of(context) as registry:
         show_release(registry.roll_back(use_case, reason, to), console)
 
 
-@app.command(epilog="Example:  headrace watch --topic model_released --topic kpi_reported")
-def watch(
-    context: typer.Context,
-    topic: Annotated[list[str] | None, typer.Option("--topic", "-t", help="only this topic; may be repeated")] = None,
-    use_case: UseCaseFilter = None,
-    as_json: AsJson = False,
-    from_start: Annotated[bool, typer.Option("--from-start", help="begin with the oldest event")] = False,
-) -> None:
-    """Follow the events live: time, topic, use case, one readable line; ends with Ctrl-C."""
-    from headrace import watch as live
-
-    live.run(_settings(context).home, topic or [], use_case, as_json, from_start)
-
-
-@app.command(epilog="Example:  headrace events --topic model_released --limit 5")
-def events(
-    context: typer.Context,
-    topic: Annotated[str | None, typer.Option("--topic", "-t", help="only this topic")] = None,
-    use_case: UseCaseFilter = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="the newest so many")] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """Show what has happened, oldest first."""
-    from headrace import events_log
-
-    events_log.run(_settings(context).home, topic, use_case, limit, as_json)
+history_commands.add_commands(app)
 
 
 @app.command(epilog="Example:  headrace asyncapi > asyncapi.json")
@@ -248,25 +219,7 @@ def demo(
     from headrace.foreground import end_like_ctrl_c
 
     end_like_ctrl_c()
-    raise typer.Exit(play.run(name, months, seed, report, keep, _settings(context).home))
-
-
-def _settings(context: typer.Context) -> CommandSettings:
-    assert isinstance(context.obj, CommandSettings)
-    return context.obj
-
-
-def _running(context: typer.Context) -> "RunInfo":
-    from headrace.run_info import read_run_info
-
-    return read_run_info(_settings(context).home)
-
-
-def _registry(context: typer.Context) -> "RegistryClient":
-    from headrace.registry_client import RegistryClient
-
-    info = _running(context)
-    return RegistryClient(info.services["registry"].url, _settings(context).api_key.get_secret_value())
+    raise typer.Exit(play.run(name, months, seed, report, keep, settings_of(context).home))
 
 
 @contextmanager

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from shared.contract.amounts import MINOR_DIGITS
 from shared.events import (
     ActivationReported,
+    DriftDetected,
     Event,
     KpiReported,
     ModelRejected,
     ModelReleased,
     ModelTrained,
     OutcomeRecorded,
+    PackageEvaluated,
     PredictionServed,
     RollbackRequested,
     TimeAdvanced,
@@ -61,8 +63,18 @@ def describe(event: Event) -> str:
         case RollbackRequested():
             release = f"release {event.release_sequence}" if event.release_sequence else "the release"
             to = f" to package {_short(event.to_package)}" if event.to_package else ""
-            kpi = f" [{event.kpi}{_numbers(event.evidence)}]" if event.kpi else ""
+            # Blocks are told as numbers like 20130504; the reason says them better.
+            told = {name: value for name, value in event.evidence.items() if not name.endswith("_block")}
+            kpi = f" [{event.kpi}{_numbers(told)}]" if event.kpi else ""
             return f"{event.requested_by} asks to roll back {release}{to}: {event.reason}{kpi}"
+        case DriftDetected():
+            moved = _some([feature.name for feature in event.features])
+            sure = f"e-value {event.e_value:.4g} of {event.threshold:.4g}"
+            return f"release {event.release_sequence} drifts since block {event.block} ({sure}); moved: {moved or '-'}"
+        case PackageEvaluated():
+            role = event.role.replace("_", " ")
+            costs = f"would have cost {event.cost_minor} in minor units, served was {event.served_cost_minor}"
+            return f"block {event.block}: {role} {_short(event.package_digest)} {costs} ({event.labelled} labels)"
         case _:
             return repr(event)
 

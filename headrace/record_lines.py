@@ -65,9 +65,9 @@ def as_line(record: Any) -> Text:
         "  ",
         (f"{record.topic:<{_TOPIC_WIDTH}}", "bold red" if dead or malformed else _COLOUR_OF[topic]),
         "  ",
-        (_one_line(_use_case(record, event) or "-"), "bold"),
+        (one_line(_use_case(record, event) or "-"), "bold"),
         "  ",
-        (_one_line(_story(record, event)), "red" if dead or malformed else ""),
+        (one_line(_story(record, event)), "red" if dead or malformed else ""),
         no_wrap=True,
         end="",
     )
@@ -93,7 +93,7 @@ def _header(record: Any, name: str) -> str:
     return said[-1].decode("utf-8", "replace") if said else "?"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Nothing of a stranger's text may move the cursor, change colours or end the line."""
     shown = "".join(c if c.isprintable() else " " if c in "\n\r\t" else "�" for c in text[:_LONGEST_LINE])
     return shown if len(text) <= _LONGEST_LINE else shown + "…"

@@ -1,5 +1,6 @@
 """Asks the registry over its HTTP API, and turns its problem documents into sentences."""
 
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ import httpx
 from headrace.errors import CommandError
 
 _TIMEOUT_SECONDS = 120.0
+_PAGE = 10_000
 
 
 class RegistryError(CommandError):
@@ -45,6 +47,21 @@ class RegistryClient:
     def use_cases(self) -> list[dict[str, Any]]:
         """What is in force and what is served."""
         return list(self._ask("GET", "/v1/use_cases"))
+
+    def releases(self, use_case: str) -> list[dict[str, Any]]:
+        """Every release of a use case, oldest first."""
+        return list(self._ask("GET", f"/v1/use_cases/{use_case}/releases"))
+
+    def ledger(self, use_case: str, at: datetime | None = None) -> dict[str, Any]:
+        """What was in production at an event time (now without one), and the whole history up to then."""
+        chosen = {"at": at.isoformat()} if at else {}
+        answer = dict(self._ask("GET", f"/v1/use_cases/{use_case}/ledger", params={**chosen, "limit": _PAGE}))
+        page = answer["entries"]
+        while len(page) == _PAGE:
+            asked = {**chosen, "limit": _PAGE, "after": page[-1]["position"]}
+            page = self._ask("GET", f"/v1/use_cases/{use_case}/ledger", params=asked)["entries"]
+            answer["entries"] += page
+        return answer
 
     def release(self, use_case: str, package: str, reason: str) -> dict[str, Any]:
         """Release a package by hand."""

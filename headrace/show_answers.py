@@ -49,6 +49,18 @@ def show_release(answer: Mapping[str, Any], console: Console) -> None:
     _say(console, f"{answer.get('use_case')}: release {sequence} serves package {package} ({answer.get('cause')}).")
 
 
+def show_ledger(answer: Mapping[str, Any], console: Console) -> None:
+    """What is or was in production and why, then the history up to there."""
+    now, when = answer.get("in_production"), f"at {answer['at']}" if answer.get("at") else "now"
+    if now:
+        _say(console, f"{answer['use_case']} {when}: release {now['sequence']} serves package {now['package_digest']},")
+        _say(console, str(now["why"]))
+    else:
+        _say(console, f"{answer['use_case']} {when}: nothing is released.")
+    for entry in answer["entries"]:
+        _say(console, f"{entry['position']:>5}  {entry['at'][:16]}  {entry['kind']}  {entry['text']}")
+
+
 def _forecast_table(forecast: Mapping[str, Any]) -> Table:
     before, after = (_lines_of_forecast(dict(forecast.get(side) or {})) for side in ("before", "after"))
     table = Table(title="An average day, on the package's reference days", title_justify="left")

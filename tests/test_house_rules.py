@@ -25,6 +25,7 @@ DECISIONS = (
 PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),
     *(f"shared/evidence/{path.name}" for path in sorted((ROOT / "shared" / "evidence").glob("*.py"))),
+    "headrace/causation.py",
     "headrace/describe.py",
     "headrace/ledger_digest.py",
     *(

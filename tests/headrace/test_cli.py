@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from headrace.cli import app
 
 COMMANDS = (
-    "up down status validate apply train release rollback watch events asyncapi demo".split()  # noqa: SIM905
+    "up down status validate apply train release rollback watch events ledger rebuild asyncapi demo".split()  # noqa: SIM905
 )
 
 
@@ -43,6 +43,9 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
         ("rollback", "flights", "--reason", "complaints"),
         ("watch",),
         ("events",),
+        ("events", "--explain", "some-id"),
+        ("ledger", "flights"),
+        ("rebuild", "registry", "--check"),
     ],
 )
 def test_without_a_running_system_each_command_says_how_to_start_it(home: Path, arguments: tuple[str, ...]) -> None:
@@ -69,6 +72,8 @@ def test_down_with_nothing_to_stop_is_no_failure(home: Path) -> None:
         (("up", "--clock", "sundial"), "wall or replay"),
         (("up", "--workers", "0"), "greater than or equal to 1"),
         (("fly",), "No such command 'fly'"),
+        (("rebuild", "registry"), "say --check"),
+        (("rebuild", "trainer", "--check"), "registry"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_names_the_mistake(home: Path, arguments: tuple[str, ...], words: str) -> None:

@@ -1,0 +1,39 @@
+"""What commands share: their common arguments, the settings they were called with, the running system."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from headrace.settings import CommandSettings
+
+if TYPE_CHECKING:
+    from headrace.registry_client import RegistryClient
+    from headrace.run_info import RunInfo
+
+console = Console()
+
+UseCase = Annotated[str, typer.Argument(help="name of the use case, as its contract says", metavar="USE_CASE")]
+UseCaseFilter = Annotated[str | None, typer.Option("--use-case", "-u", help="only this use case")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON document (or one a line), for programs")]
+
+
+def settings_of(context: typer.Context) -> CommandSettings:
+    """The settings, with the home that was chosen."""
+    assert isinstance(context.obj, CommandSettings)
+    return context.obj
+
+
+def running(context: typer.Context) -> "RunInfo":
+    """Where the system runs; raises CommandError when it does not."""
+    from headrace.run_info import read_run_info
+
+    return read_run_info(settings_of(context).home)
+
+
+def registry_of(context: typer.Context) -> "RegistryClient":
+    """The running system's registry."""
+    from headrace.registry_client import RegistryClient
+
+    info = running(context)
+    return RegistryClient(info.services["registry"].url, settings_of(context).api_key.get_secret_value())
