@@ -14,7 +14,7 @@ from services.monitor.regret import PairedBlock, Regret, judge_regret
 from shared.contract import Contract, read_contract
 
 CONTRACT = Path(__file__).parents[2] / "examples" / "flights_late" / "contract.yaml"
-# Mean and spread of the daily regret of a model that never acts (0.77 a flight), and of one that hardly acts.
+# Assumed mean and spread of the daily regret of a model that never acts, and of one that hardly acts.
 BAD = {"never acts": (0.77, 0.40), "hardly acts": (0.35, 0.35)}
 BLOCKS = 60
 
