@@ -129,17 +129,18 @@ def _evidence_of_units(
 def _evidence_of_rows(
     watch: Watch, reference: Sequence[BlockStatistics], blocks: Sequence[BlockStatistics]
 ) -> dict[Signal, float]:
-    def evidence(columns: Sequence[tuple[Floats, Floats]], test: Test) -> float:
-        found = [pooled_evidence(before.sum(axis=0), windows, test)[-1] for before, windows in columns]
-        return float(np.mean(found, axis=0).max()) / len(SCALES)
+    def evidence(before: Floats, windows: Floats, test: Test) -> float:
+        found = pooled_evidence(before.sum(axis=0), windows, test)[-1]
+        # Columns are averaged, scales share α.
+        return float(found.reshape(len(SCALES), -1).mean(axis=1).max()) / len(SCALES)
 
     parts = [(one.loss_counts for one in side) for side in (reference, blocks)]
     before, now = (np.array(list(part), dtype=np.float64) for part in parts)
     signals: dict[Signal, float] = {}
     if before.shape[1:] == now.shape[1:] and now.sum() and before.sum():
-        signals["excess_loss"] = evidence([(before, now)], ks_upward_p)
+        signals["excess_loss"] = evidence(before, now, ks_upward_p)
     before, now = (np.array([one.score_counts for one in side], dtype=np.float64) for side in (reference, blocks))
-    signals["score"] = evidence([(before[:, k], now[:, k]) for k in range(before.shape[1])], ks_p)
+    signals["score"] = evidence(before, now, ks_p)
     return signals
 
 

@@ -21,21 +21,22 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def pooled_evidence(pool: Floats, windows: Floats, test: Test) -> Floats:
-    """Return the e-process of one column after each window, [windows, scales].
+    """Return the e-process of each column after each window, [windows, scales, …].
 
-    `pool` [bins] counts the reference, `windows` [windows, bins] the windows in order. Every scale is an e-process of
-    its own: they share α, so each alarms at len(SCALES)/α. A window without rows changes nothing.
+    `pool` […, bins] counts the reference, `windows` [windows, …, bins] the windows in order; between them any axes of
+    columns. Every scale is an e-process of its own: they share α, so each alarms at len(SCALES)/α. A window without
+    rows changes nothing.
     """
-    evidence = np.ones((len(windows), len(SCALES)))
+    evidence = np.ones((len(windows), len(SCALES), *windows.shape[1:-1]))
     for column, scale in enumerate(SCALES):
         groups = len(windows) // scale
         if not groups:
             continue
-        counts = windows[: groups * scale].reshape(groups, scale, -1).sum(axis=1)
+        counts = windows[: groups * scale].reshape(groups, scale, *windows.shape[1:]).sum(axis=1)
         before = pool + np.cumsum(counts, axis=0) - counts
-        empty = (counts.sum(axis=1) == 0) | (before.sum(axis=1) == 0)
+        empty = (counts.sum(axis=-1) == 0) | (before.sum(axis=-1) == 0)
         es = np.where(empty, 1.0, e_of_p(test(before, counts)))
-        evidence[scale - 1 :, column] = np.repeat(e_sr(es), scale)[: len(windows) - scale + 1]
+        evidence[scale - 1 :, column] = np.repeat(e_sr(es), scale, axis=0)[: len(windows) - scale + 1]
     return evidence
 
 

@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 # Evidence is capped here: it stays a finite number in every event.
 LARGEST = 1e150
-_KAPPAS = (np.arange(8) + 0.5) / 8
+_KAPPAS = np.arange(1, 9) / 9
+# Half of the weight lies on starts within so many steps: a change soon after a release, or after some weeks of it.
+_HALF_OF_THE_STARTS = 50
 _SMALLEST_P = 1e-100
 
 
@@ -42,20 +44,24 @@ def e_of_p(p: ArrayLike) -> Floats:
     """Return the evidence in p-values: the mean over eight κ of κ·p^(κ-1), whose mean is 1 for a uniform p.
 
     >>> e_of_p([1.0, 0.1, 0.001]).round(2).tolist()
-    [0.5, 1.27, 21.4]
+    [0.5, 1.35, 22.2]
     """
     ps = np.maximum(np.asarray(p, dtype=np.float64), _SMALLEST_P)
     return np.asarray((_KAPPAS * ps[..., None] ** (_KAPPAS - 1)).mean(axis=-1))
 
 
 def start_weights(count: int) -> Floats:
-    """Return the weights 1/(t·(t+1)) of the start times t = 1, 2, …; all of them together sum to 1.
+    """Return the weights h/((t+h-1)·(t+h)), h = 50, of the start times t = 1, 2, …; all of them together sum to 1.
 
-    >>> start_weights(3).round(3).tolist()
-    [0.5, 0.167, 0.083]
+    They fall slowly, so that a change after two months costs little more evidence than one on the first day.
+
+    >>> start_weights(50).sum().round(6).tolist()
+    0.5
+    >>> (1 / start_weights(51)[[0, 50]]).round().tolist()
+    [51.0, 202.0]
     """
     t = np.arange(1, count + 1)
-    return 1 / (t * (t + 1))
+    return _HALF_OF_THE_STARTS / ((t + _HALF_OF_THE_STARTS - 1) * (t + _HALF_OF_THE_STARTS))
 
 
 def e_sr(es: ArrayLike) -> Floats:
@@ -68,7 +74,7 @@ def e_sr(es: ArrayLike) -> Floats:
     >>> e_sr([1.0, 1.0, 1.0]).tolist()
     [1.0, 1.0, 1.0]
     >>> e_sr([0.5, 0.5, 8.0, 8.0]).round(2).tolist()
-    [0.75, 0.54, 2.58, 19.27]
+    [0.99, 0.98, 1.2, 3.14]
     """
     steps = np.asarray(es, dtype=np.float64)
     weights = start_weights(len(steps))
