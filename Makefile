@@ -48,7 +48,7 @@ types: $(STAMP)
 
 fast: $(STAMP)
 	@echo "==> Fast tests"
-	@$(BIN)/pytest -q -m "not kafka and not e2e" $(PARALLEL)
+	@$(BIN)/pytest -q -m "not kafka and not e2e and not slow" $(PARALLEL)
 
 lock: ## Pin every dependency again, with hashes and without addresses (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock

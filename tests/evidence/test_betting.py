@@ -6,6 +6,8 @@ import pytest
 from shared.evidence import betting_e_process, confidence_lower_bound, confidence_upper_bound
 from shared.evidence.betting import bet_fractions
 
+pytestmark = pytest.mark.slow
+
 
 def first(evidence: list[float], needed: float) -> int:
     return next((n for n, e in enumerate(evidence, 1) if e >= needed), 999)

@@ -21,6 +21,8 @@ from services.monitor.drift import (
 from shared.evidence.ranks import e_process_of_p
 from shared.package.profile import score_bins
 
+pytestmark = pytest.mark.slow
+
 EDGES = score_bins(np.full((1, 1), 0.5))[0].edges
 KIND = with_loss_bins(Kind("binary", ("no", "yes"), (EDGES,)), np.linspace(-0.125, 0.6, 200))
 WATCH = Watch("flights", "day", 0.05, 1)

@@ -24,6 +24,8 @@ from shared.spine.outbox import OutboxRow
 from tests.feedback.streams import happened, served, store
 from tests.registry.toy import CLASSES, START, Toy, contract, make_toy
 
+pytestmark = pytest.mark.slow
+
 DAY = dt.timedelta(days=1)
 SERVED = START + 60 * DAY
 ROWS, REFERENCE_DAYS = 24, 30

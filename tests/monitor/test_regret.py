@@ -11,6 +11,8 @@ from shared.contract.schema import Contract
 from tests.feedback.contracts import flights_contract
 from tests.monitor.contracts import REGRET, watched_contract
 
+pytestmark = pytest.mark.slow
+
 CONTRACT = watched_contract()
 TARGET = "d" * 64
 NOW = dt.datetime(2013, 6, 1, tzinfo=dt.UTC)

@@ -28,6 +28,8 @@ from shared.spine.outbox import OutboxRow
 from tests.feedback.streams import BEHAVIOUR, NOON, PACKAGE, happened, served, store
 from tests.monitor.contracts import watched_contract
 
+pytestmark = pytest.mark.slow
+
 E = TypeVar("E", bound=Event)
 DAY = dt.timedelta(days=1)
 MIDNIGHT = NOON.replace(hour=0)

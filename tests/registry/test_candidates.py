@@ -15,6 +15,8 @@ from shared.spine.errors import PermanentError
 from tests.registry.conftest import Registry
 from tests.registry.toy import NOW, START, Toy, contract
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 TRAINED = START + 2 * DAY
 PROBATION = ("rollback: {cooldown: 7d}", "rollback: {cooldown: 7d, probation: 20d}")

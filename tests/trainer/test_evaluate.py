@@ -10,6 +10,8 @@ from services.trainer.evaluate import demand_of_blocks, evaluate
 from services.trainer.rows import Rows
 from shared.contract import Contract, derive_policy
 
+pytestmark = pytest.mark.slow
+
 
 def make(
     labels: Sequence[str | None], scores: list[float], flagged: list[bool] | None = None

@@ -16,6 +16,8 @@ from shared.spine.errors import TransientError
 from tests.registry.toy import NOW, Toy
 from tests.trainer.bench import CHEAPER, CONTRACT, DAY, HOUR, Bench, applied, judged, rejected, released, trained
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:

@@ -13,6 +13,8 @@ from services.trainer.train import seeded, train
 from shared.contract import Contract
 from shared.package import read_package, verify_package
 
+pytestmark = pytest.mark.slow
+
 MakeJob = Callable[..., Job]
 
 
