@@ -71,7 +71,7 @@ def e_sr(es: ArrayLike) -> Floats:
     to 1: a start that has not come holds its weight as cash. So it begins at 1, and P(any value ≥ 1/α) ≤ α.
     Steps run along the first axis; further axes are processes of their own.
 
-    >>> e_sr([1.0, 1.0, 1.0]).tolist()
+    >>> e_sr([1.0, 1.0, 1.0]).round(9).tolist()
     [1.0, 1.0, 1.0]
     >>> e_sr([0.5, 0.5, 8.0, 8.0]).round(2).tolist()
     [0.99, 0.98, 1.2, 3.14]
