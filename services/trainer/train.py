@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from shared.package.profile import BlockProfile, Profile, calibrate, count_label
 from shared.package.reference import Kind, sample_blocks
 
 log = logging.getLogger(__name__)
+FITS_AT_ONCE = 2
 Scores = NDArray[np.float64]
 FEWEST_ROWS = 20
 
@@ -50,11 +52,12 @@ def train(job: Job, run_dir: Path) -> Result:
     _check_enough(contract, training, held_out, cut)
     estimator = seeded(build(), job.seed)
     log.info("fitting on %d rows up to %s", len(training), cut.train_until.isoformat())
-    model = fit(contract, clone(estimator), training)
-    parts = (
-        Scored("oof", training, out_of_fold(contract, estimator, training)),
-        Scored("holdout", held_out, score(contract, model, held_out)),
-    )
+    # Four fits that do not depend on each other, each on one OpenMP thread: two cores do them in half the time.
+    with ThreadPoolExecutor(FITS_AT_ONCE) as pool:
+        fitting = pool.submit(fit, contract, clone(estimator), training)
+        oof = out_of_fold(contract, estimator, training, pool)
+        model = fitting.result()
+    parts = (Scored("oof", training, oof), Scored("holdout", held_out, score(contract, model, held_out)))
     content = _content(job, contract, cut, rows, parts)
     digest = write_package(run_dir / PACKAGE, model, content)
     behaviour = read_package(run_dir / PACKAGE).manifest.behaviour_digest
@@ -101,17 +104,19 @@ def score(contract: Contract, model: Any, rows: Rows) -> Scores:
     return predict_scores(model, contract.task, rows.frame, contract.classes)
 
 
-def out_of_fold(contract: Contract, estimator: Any, rows: Rows) -> Scores:
+def out_of_fold(contract: Contract, estimator: Any, rows: Rows, pool: Executor) -> Scores:
     """Score each training day with a model that was fitted on the other folds."""
     folds = fold_of_blocks(rows.blocks.tolist())
     fold = np.array([folds[block] for block in rows.blocks.tolist()])
     scores = np.zeros((len(rows), len(contract.classes) if contract.task == "multiclass" else 1))
-    for number in range(FOLDS):
-        inside = fold == number
-        if inside.any():
-            log.info("fold %d: %d rows", number, int(inside.sum()))
-            model = fit(contract, clone(estimator), rows.take(~inside))
-            scores[inside] = score(contract, model, rows.take(inside))
+
+    def score_fold(inside: NDArray[np.bool_]) -> Scores:
+        return score(contract, fit(contract, clone(estimator), rows.take(~inside)), rows.take(inside))
+
+    parts = [inside for inside in (fold == number for number in range(FOLDS)) if inside.any()]
+    for inside, scored in zip(parts, pool.map(score_fold, parts), strict=True):
+        log.info("a fold of %d rows is scored", int(inside.sum()))
+        scores[inside] = scored
     return scores
 
 
