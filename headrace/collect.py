@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from headrace.demo_report import Findings
 from headrace.loop_report import History, once
@@ -22,6 +22,7 @@ from shared.events import (
 )
 from shared.feedback.joined import joined
 from shared.spine.dead_letters import SUFFIX
+from shared.spine.topics import partitions_of
 
 
 async def read_topic(options: dict[str, Any], topic: str) -> list[Any]:
@@ -29,7 +30,7 @@ async def read_topic(options: dict[str, Any], topic: str) -> list[Any]:
     consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
+        partitions = await partitions_of(options, [topic])
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         records: list[Any] = []
@@ -39,11 +40,6 @@ async def read_topic(options: dict[str, Any], topic: str) -> list[Any]:
         return records
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
-    await consumer._client._wait_on_metadata(topic)
-    return sorted(consumer.partitions_for_topic(topic) or {0})
 
 
 async def read_history(options: dict[str, Any]) -> History:

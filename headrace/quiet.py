@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from headrace.errors import CommandError
 from shared.events import CATALOGUE
 from shared.spine.clock import monotonic
+from shared.spine.topics import partitions_of
 
 POLL_SECONDS = 0.02
 # A follower may be behind on data topics until the clock moves: the tables take one commit per day of a replay.
@@ -91,12 +92,11 @@ class QuietWatch:
             admin = AIOKafkaAdminClient(**self._options)
             await admin.start()
             self._admin = admin
-            topics = await admin.describe_topics(list(CATALOGUE))
             consumer = AIOKafkaConsumer(**self._options, group_id=None, enable_auto_commit=False)
             await consumer.start()
             self._consumer = consumer
             # Asked for, never assigned: behind the long poll of a fetch every answer would wait for half a second.
-            self._partitions = [TopicPartition(t["topic"], p["partition"]) for t in topics for p in t["partitions"]]
+            self._partitions = await partitions_of(self._options, CATALOGUE)
         return dict(await self._consumer.end_offsets(self._partitions))
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> list[str]:

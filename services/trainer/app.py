@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.trainer import api
 from services.trainer.evaluations import Evaluations
+from services.trainer.freshness import Freshness
 from services.trainer.handlers import Seed, add_handlers
 from services.trainer.models import Models
 from services.trainer.requests import decide_requests
@@ -24,7 +25,9 @@ def make_app(settings: TrainerSettings) -> FastAPI:
     """Everything wired together; nothing runs before the app's lifespan begins."""
     db, clock = Database(settings.database), Clock(settings.clock)
     packages = PackageStore(settings.packages_location)
-    runs = Runs(settings, db, clock, packages)
+    patience = None if settings.clock == "replay" else settings.trainer_table_wait_seconds
+    freshness = Freshness(settings.kafka_options(), settings.feedback_location, patience)
+    runs = Runs(settings, db, clock, packages, freshness.wait)
     evaluations = Evaluations(db, settings.feedback_location, Models(packages, settings.packages_cache))
     router = ServiceRouter("trainer", settings.instance)
     add_handlers(router)

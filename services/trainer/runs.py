@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,8 +28,16 @@ SOURCE = "headrace/trainer"
 class Runs:
     """The run loop of one trainer process."""
 
-    def __init__(self, settings: TrainerSettings, db: Database, clock: Clock, packages: PackageStore) -> None:
+    def __init__(
+        self,
+        settings: TrainerSettings,
+        db: Database,
+        clock: Clock,
+        packages: PackageStore,
+        tables_are_fresh: Callable[[], Awaitable[None]],
+    ) -> None:
         self._settings, self._db, self._clock, self._packages = settings, db, clock, packages
+        self._tables_are_fresh = tables_are_fresh
         self._owner = f"trainer-{settings.instance}"
         self._woken = asyncio.Event()
         self._seen: dict[str, tuple[int, float]] = {}
@@ -87,6 +96,7 @@ class Runs:
     async def _job(self, run: RunRow, attempt: int) -> Job:
         """Pin the table version at the first attempt: a run that is done again reads the same."""
         if run.table_version is None:
+            await self._tables_are_fresh()
             run.table_version = list(await asyncio.to_thread(table_versions, self._settings.feedback_location))
             async with self._db.transaction() as session:
                 await RunStore(session).set_table_version(run.id, attempt, run.table_version)

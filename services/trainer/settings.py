@@ -22,6 +22,9 @@ class TrainerSettings(SpineSettings):
     trainer_fit_limit_seconds: float = Field(default=3600, gt=0)
     trainer_fit_memory_megabytes: int = Field(default=16_384, ge=256, description="address space of the fit process")
     trainer_lease_seconds: float = Field(default=30, gt=0, description="without a heartbeat another trainer takes over")
+    trainer_table_wait_seconds: float = Field(
+        default=20, ge=0, description="how long a training waits for what lies in the data topics; a replay: for ever"
+    )
     trainer_poll_seconds: float = Field(default=1, gt=0)
 
     @property

@@ -1,8 +1,10 @@
 """Provisions the topics of the catalogue and their dead-letter topics; nothing is ever created by accident."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.events import CATALOGUE
@@ -65,3 +67,25 @@ async def _visible(admin: AIOKafkaAdminClient, names: set[str]) -> None:
             return
         await asyncio.sleep(0.02)
     raise TransientError("new topics did not appear")
+
+
+async def partitions_of(options: dict[str, Any], topics: Collection[str]) -> list[TopicPartition]:
+    """Every partition of these topics that the brokers have."""
+    admin = AIOKafkaAdminClient(**options)
+    try:
+        await admin.start()
+        described = await admin.describe_topics(sorted(topics))
+    finally:
+        await admin.close()
+    return [TopicPartition(one["topic"], part["partition"]) for one in described for part in one["partitions"]]
+
+
+async def ends_of(options: dict[str, Any], topics: Collection[str]) -> dict[TopicPartition, int]:
+    """The offset that the next record of each partition will have."""
+    partitions = await partitions_of(options, topics)
+    consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        return dict(await consumer.end_offsets(partitions))
+    finally:
+        await consumer.stop()

@@ -21,6 +21,7 @@ from shared.package import PackageStore
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.trainer.bench import tables_are_fresh
 
 MakeJob = Callable[..., Job]
 
@@ -37,7 +38,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 def parts(db: Database, tmp_path: Path, make_job: MakeJob) -> dict[str, Any]:
     settings = TrainerSettings(home=tmp_path)
     clock = Clock("replay", make_job().as_of)
-    runs = Runs(settings, db, clock, PackageStore(settings.packages_location))
+    runs = Runs(settings, db, clock, PackageStore(settings.packages_location), tables_are_fresh)
     return {"db": db, "clock": clock, "runs": runs, "seed": Seed(7)}
 
 

@@ -22,6 +22,7 @@ from shared.package import PackageStore, verify_package
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.trainer.bench import tables_are_fresh
 
 MakeJob = Callable[..., Job]
 Started = Callable[[], Awaitable[int]]
@@ -45,7 +46,7 @@ def make_runs(settings: TrainerSettings, db: Database, make_job: MakeJob) -> Cal
     def make(**changed: object) -> Runs:
         chosen = settings.model_copy(update=changed)
         clock = Clock("replay", make_job().as_of)
-        return Runs(chosen, db, clock, PackageStore(chosen.packages_location))
+        return Runs(chosen, db, clock, PackageStore(chosen.packages_location), tables_are_fresh)
 
     return make
 
