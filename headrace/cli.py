@@ -234,12 +234,3 @@ def _show_addresses(info: "RunInfo") -> None:
     from headrace.show_answers import show_addresses
 
     show_addresses(info, console)
-
-
-def main() -> None:
-    """The entry point of the installed command."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

@@ -23,7 +23,7 @@ def start_detached(home: Path, arguments: Sequence[str], progress: Progress) -> 
     """Start `headrace up --foreground` in the background; returns when all is ready, raises CommandError if not."""
     log = home / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "headrace.cli", "up", "--foreground", "--progress-lines", *arguments]
+    command = [sys.executable, "-m", "headrace", "up", "--foreground", "--progress-lines", *arguments]
     with log.open("ab") as errors:
         process = subprocess.Popen(
             command,

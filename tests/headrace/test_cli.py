@@ -106,7 +106,7 @@ def test_the_asyncapi_document_is_one_json_document() -> None:
 def _command(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """The command as a process of its own: what `up` starts must outlive it."""
     return subprocess.run(
-        [sys.executable, "-m", "headrace.cli", *arguments], capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-m", "headrace", *arguments], capture_output=True, text=True, timeout=200, check=False
     )
 
 
