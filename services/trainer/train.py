@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 
 from services.trainer.entry_points import code_digest, load_entry_point
 from services.trainer.evaluate import demand_of_blocks, evaluate
@@ -73,9 +74,15 @@ def train(job: Job, run_dir: Path) -> Result:
 
 
 def seeded(estimator: Any, seed: int) -> Any:
-    """Set every `random_state`, however deep, so that the same rows give the same model."""
-    names = [name for name in estimator.get_params(deep=True) if name.rpartition("__")[2] == "random_state"]
-    return estimator.set_params(**dict.fromkeys(names, seed % 2**32))
+    """Set every `random_state`, however deep, of splitters too, so that the same rows give the same model."""
+    states: dict[str, int] = {}
+    for name, value in estimator.get_params(deep=True).items():
+        # "deprecated" is scikit-learn's word for a parameter that is kept for its name only.
+        if name.rpartition("__")[2] == "random_state" and value != "deprecated":
+            states[name] = seed % 2**32
+        elif isinstance(value, BaseCrossValidator | BaseShuffleSplit) and getattr(value, "shuffle", True):
+            value.random_state = seed % 2**32
+    return estimator.set_params(**states)
 
 
 def fit(contract: Contract, estimator: Any, rows: Rows) -> Any:

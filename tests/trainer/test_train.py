@@ -69,10 +69,16 @@ def test_the_order_in_which_a_source_returns_its_rows_changes_nothing(
 
 def test_every_random_state_comes_from_the_seed_however_deep() -> None:
     from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import TargetEncoder
 
-    pipeline = seeded(make_pipeline(RandomForestClassifier()), 2**32 + 5)
+    rates = TargetEncoder(cv=StratifiedKFold(5, shuffle=True))
+    pipeline = seeded(make_pipeline(rates, RandomForestClassifier()), 2**32 + 5)
     assert pipeline.get_params()["randomforestclassifier__random_state"] == 5
+    assert rates.cv.random_state == 5
+    assert rates.random_state == "deprecated"
+    assert seeded(TargetEncoder(cv=StratifiedKFold(5)), 5).cv.random_state is None
 
 
 @pytest.mark.parametrize(
