@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Literal
 
 from shared.contract import Contract, block_bounds, block_of
+from shared.contract.durations import Duration
 
 Kind = Literal["person", "service", "drift", "schedule"]
 # What comes first when several requests are decided at one clock step.
@@ -117,10 +119,11 @@ def budget_is_free(contract: Contract, started: Sequence[Started], now: datetime
 
 
 def schedule_due(standing: Standing, now: datetime) -> datetime | None:
-    """When the schedule's run became due, if it did: a period after the last run, of whatever cause.
+    """When the schedule's run became due, if it did: the first of its dates after the last run, of whatever cause.
 
-    It waits for the cooldown, for a run that is not finished and for the budget, and asks only then. Before the first
-    run nothing is due. Months and days are those of the contract's calendar.
+    The dates are counted from the first run, so that a retraining for drift moves none of them. Its run waits for the
+    cooldown, for a run that is not finished and for the budget, and asks only then. Before the first run nothing is
+    due. Months and days are those of the contract's calendar.
     """
     contract = standing.contract
     if contract is None or not standing.started or standing.open_runs:
@@ -128,11 +131,20 @@ def schedule_due(standing: Standing, now: datetime) -> datetime | None:
     every, last = contract.retraining.every, standing.started[-1].as_of
     if every is None or "schedule" not in contract.retraining.on:
         return None
+    first = standing.started[0].as_of.astimezone(contract.zone)
     due = max(
-        every.after(last.astimezone(contract.zone)),
+        _date_after(every, first, last.astimezone(contract.zone)),
         _later(contract, last, contract.retraining.cooldown.delta),
     ).astimezone(now.tzinfo)
     return due if due <= now and budget_is_free(contract, standing.started, now) <= now else None
+
+
+def _date_after(every: Duration, first: datetime, last: datetime) -> datetime:
+    """The first of the dates `first` + n periods that is later than `last`; both in the contract's zone."""
+    months = (last.year - first.year) * 12 + last.month - first.month
+    passed = months // every.count if every.unit == "month" else (last - first) // every.delta
+    dates = (every.times(number).after(first) for number in count(max(passed, 1)))
+    return next(date for date in dates if date > last)
 
 
 def streak(ends: Sequence[str]) -> int:

@@ -58,6 +58,10 @@ class Duration:
         day = min(moment.day, calendar.monthrange(year, month + 1)[1])
         return moment.replace(year=year, month=month + 1, day=day)
 
+    def times(self, count: int) -> Duration:
+        """So many of it; months keep the day that they began on, which adding them one by one would not."""
+        return Duration(self.count * count, self.unit)
+
     def __str__(self) -> str:
         if self.unit != "month":
             return f"{self.count}{self.unit}"

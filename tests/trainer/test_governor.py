@@ -153,7 +153,7 @@ def test_people_come_first_then_services_drift_and_the_schedule_then_the_id() ->
     ]  # fmt: skip
 
 
-def test_the_schedule_is_due_a_period_after_the_last_run_by_the_contract_s_calendar(steered: Steered) -> None:
+def test_the_schedule_is_due_a_period_after_the_first_run_by_the_contract_s_calendar(steered: Steered) -> None:
     last = datetime(2024, 3, 1, 5, tzinfo=UTC)
     standing = Standing(steered("America/New_York"), started=(Started("a", last),))
     # Midnight in New York is an hour earlier in UTC since 10 March.
@@ -161,6 +161,26 @@ def test_the_schedule_is_due_a_period_after_the_last_run_by_the_contract_s_calen
     assert schedule_due(standing, due - timedelta(seconds=1)) is None
     assert schedule_due(standing, due) == due
     assert schedule_due(standing, due + DAY) == due
+
+
+@pytest.mark.parametrize(
+    ("started", "due"),
+    [
+        # A retraining for drift moves no date of the schedule; the next one waits for the cooldown.
+        (["2024-01-31", "2024-02-10"], "2024-02-29"),
+        (["2024-01-31", "2024-02-27"], "2024-03-12"),
+        (["2024-01-31", "2024-02-27", "2024-03-12"], "2024-03-31"),
+        # Dates that nobody kept are not made up for.
+        (["2023-10-31", "2024-02-10"], "2024-02-29"),
+    ],
+)
+def test_the_dates_of_the_schedule_are_counted_from_the_first_run(
+    steered: Steered, started: list[str], due: str
+) -> None:
+    runs = tuple(Started(day, datetime.fromisoformat(f"{day}T00:00+00:00")) for day in started)
+    standing, date = Standing(steered(), started=runs), datetime.fromisoformat(f"{due}T00:00+00:00")
+    assert schedule_due(standing, date - timedelta(seconds=1)) is None
+    assert schedule_due(standing, date) == date
 
 
 def test_the_schedule_waits_for_the_cooldown_an_open_run_and_the_budget(steered: Steered) -> None:

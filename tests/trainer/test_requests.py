@@ -109,9 +109,9 @@ async def test_a_retraining_that_did_not_help_makes_the_next_drift_wait_longer(b
     assert await drifts(4, 29) == "queued"
     await bench.finish("d" * 64)
     await bench.hear(rejected("d" * 64, NOW + 30 * DAY, "superseded"))
-    assert "free at 2013-04-27" in await drifts(5, 45)
+    assert "free at 2013-04-27" in await drifts(5, 40)
     # People are bound neither by cooldown nor by back-off.
-    await bench.hear(asked(6, NOW + 45 * DAY, "person"))
+    await bench.hear(asked(6, NOW + 40 * DAY, "person"))
     assert [run.state for run in await bench.list_runs() if run.cause["id"] == "request-6"] == ["queued"]
 
 
