@@ -46,6 +46,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
         }
         self._buffer = Buffer()
         self._consumer: AIOKafkaConsumer | None = None
+        self._ends: AIOKafkaConsumer | None = None
         self._assigned = asyncio.Event()
         self._turn = asyncio.Lock()
         self._poll: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
@@ -66,11 +67,14 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",
-            # The question for end offsets waits behind a fetch that waits for records.
-            fetch_max_wait_ms=50,
+        )
+        # Asked for end offsets only: behind a fetch that waits for records every answer would wait too.
+        self._ends = ends = AIOKafkaConsumer(
+            **self._settings.kafka_options(), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
         )
         consumer.subscribe(list(TOPICS.values()), listener=self)
         try:
+            await ends.start()
             await consumer.start()
             measured = monotonic()
             while True:
@@ -80,17 +84,18 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
                     measured = monotonic()
         finally:
             self._assigned.clear()
-            self._consumer = None
+            self._consumer = self._ends = None
             async with asyncio.timeout(10):
                 await consumer.stop()
+                await ends.stop()
 
     async def catch_up(self, _now: dt.datetime) -> None:
         """A clock step: everything that lies in the topics at this moment is in the tables afterwards."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await self._assigned.wait()
         async with self._interrupting():
-            consumer = self._ready()
-            ends = await consumer.end_offsets(consumer.assignment())
+            consumer = self._ready(self._consumer)
+            ends = await self._ready(self._ends).end_offsets(consumer.assignment())
             while any([await consumer.position(partition) < end for partition, end in ends.items()]):
                 await self._read(_POLL_SECONDS)
             await self._flush()
@@ -102,7 +107,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             return {"unflushed": self._buffer.rows, "table_lag": 1}
         try:
             async with asyncio.timeout(_STATUS_SECONDS):
-                ends = await consumer.end_offsets(consumer.assignment())
+                ends = await self._ready(self._ends).end_offsets(consumer.assignment())
         except (KafkaError, TimeoutError):
             return {"unflushed": self._buffer.rows, "table_lag": 1}
         lag = dict.fromkeys(TABLE_OF, 0)
@@ -124,7 +129,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._restore()
 
     async def _restore(self) -> None:
-        consumer = self._ready()
+        consumer = self._ready(self._consumer)
         partitions = [(one.topic, one.partition) for one in consumer.assignment()]
         offsets: dict[tuple[str, int], int] = {}
         for name, topic in TOPICS.items():
@@ -164,7 +169,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
         await asyncio.sleep(0)
 
     async def _read(self, seconds: float) -> None:
-        consumer, story = self._ready(), self._story
+        consumer, story = self._ready(self._consumer), self._story
         self._poll = asyncio.ensure_future(consumer.getmany(timeout_ms=int(seconds * 1000), max_records=_MAX_RECORDS))
         try:
             polled = await self._poll
@@ -216,7 +221,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _flush(self) -> None:
         """One commit per table; Kafka's group offset follows for whoever measures lag by it."""
-        consumer, story = self._ready(), self._story
+        consumer, story = self._ready(self._consumer), self._story
         positions = {one: await consumer.position(one) for one in consumer.assignment()}
         if story != self._story:
             return
@@ -224,8 +229,11 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             # Past markers of transactions too, which are records that no reader sees.
             self._buffer.skip_to((partition.topic, partition.partition), position)
         batches, self._since = self._buffer.batches(), None
-        for batch in batches:
-            await asyncio.to_thread(self._append, batch)
+        appends = [asyncio.to_thread(self._append, batch) for batch in batches]
+        # Both are waited for, whatever becomes of one: nothing may write behind a restart's back.
+        for failed in await asyncio.gather(*appends, return_exceptions=True):
+            if failed is not None:
+                raise failed
         if story != self._story or not batches:
             return
         self._buffer.take_written(batches)
@@ -246,11 +254,11 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _commit_group(self, batches: Sequence[Batch]) -> None:
         offsets = {TopicPartition(*key): following for batch in batches for key, following in batch.offsets.items()}
         try:
-            await self._ready().commit(offsets)
+            await self._ready(self._consumer).commit(offsets)
         except KafkaError as error:
             log.info("the group's offset stays behind", extra={"error": repr(error)[:200]})
 
-    def _ready(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
+    def _ready(self, consumer: AIOKafkaConsumer | None) -> AIOKafkaConsumer:
+        if consumer is None:
             raise TransientError("the data topics are not consumed: Kafka is away")
-        return self._consumer
+        return consumer
