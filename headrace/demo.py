@@ -86,9 +86,12 @@ async def play(scenario: Scenario, running: RunInfo, seed: int) -> dict[str, Any
 
 def _holds(report: dict[str, Any]) -> bool:
     value, desk = report["value"], report["reviews"]
-    within = desk["capacity"] is None or desk["max_per_day"] <= desk["capacity"]
     return bool(
-        report["accounting_closes"] and not report["failed_requests"] and value["blocks"] == value["table"] and within
+        report["accounting_closes"]
+        and not report["failed_requests"]
+        and value["blocks"] == value["table"]
+        and not desk["days_over"]
+        and not report["served_otherwise"]
     )
 
 
@@ -111,7 +114,11 @@ def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
         f"Saved against deciding without a model: [bold green]{value['table'] / unit:,.2f} {report['currency']}[/] "
         f"(blocks {value['blocks'] / unit:,.2f}, tables {value['table'] / unit:,.2f})"
     )
-    console.print(f"Review desk: {desk['min_per_day']} to {desk['max_per_day']} a day, capacity {desk['capacity']}")
+    console.print(
+        f"Review desk: {desk['min_per_day']} to {desk['max_per_day']} a day, capacity {desk['capacity']}, "
+        f"{len(desk['days_over'])} days over the capacity in force"
+    )
+    console.print(f"{report['served_otherwise']} decisions by another version than the ledger names for their time")
     _say_loop(report)
     console.print(f"Ledger digest {report['ledger_digest']}")
     spent = f"Replay {report['replay_seconds']:.0f} s"

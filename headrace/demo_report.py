@@ -10,7 +10,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from headrace.ledger_digest import latest_by_block, ledger_digest
 from headrace.loop_report import History, build_loop_report
 from shared.contract import Contract, Policy
-from shared.events import KpiReported
+from shared.events import KpiReported, ModelReleased
 from shared.feedback.accounting import account
 
 
@@ -58,9 +58,10 @@ def build_report(found: Findings) -> dict[str, Any]:
         "currency": found.policy.currency,
         "minor_digits": found.policy.minor_digits,
         "value": {"blocks": sum(report.value_minor for report in blocks), "table": table_value},
-        "reviews": reviews(priced, found.policy),
+        "reviews": reviews(priced, found.policy, capacities(found.history, found.policy)),
         "months": months(priced),
         "days": days(priced, found.policy),
+        "served_otherwise": served_otherwise(found.rows, found.history),
         "releases": [dict(entry) for entry in found.ledger if entry["kind"] == "model_released"],
         "ledger_digest": ledger_digest(found.ledger, found.reports),
         **build_loop_report(found.history),
@@ -92,18 +93,43 @@ def with_money(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     )
 
 
-def reviews(priced: pl.DataFrame, policy: Policy) -> dict[str, Any]:
-    """Use of the capped decision per block, against its capacity."""
+def reviews(priced: pl.DataFrame, policy: Policy, limits: Mapping[int, int]) -> dict[str, Any]:
+    """Use of the capped decision per block, against its capacity.
+
+    `limits` are the capacities of the releases by sequence: a day's is the largest of those that served on it.
+    """
     capped = next(iter(policy.limits), None)
     if capped is None:
-        return {"decision": None, "capacity": None, "max_per_day": 0, "min_per_day": 0}
-    used = priced.group_by("block").agg((pl.col("decision") == capped).sum().alias("used"))["used"]
+        return {"decision": None, "capacity": None, "max_per_day": 0, "min_per_day": 0, "days_over": []}
+    used = priced.group_by("block").agg(
+        (pl.col("decision") == capped).sum().alias("used"),
+        pl.col("release_sequence").replace_strict(limits, default=policy.limits[capped]).max().alias("limit"),
+    )
     return {
         "decision": capped,
         "capacity": policy.limits[capped],
-        "max_per_day": int(used.max() or 0),  # type: ignore[arg-type]
-        "min_per_day": int(used.min() or 0),  # type: ignore[arg-type]
+        "max_per_day": int(used["used"].max() or 0),  # type: ignore[arg-type]
+        "min_per_day": int(used["used"].min() or 0),  # type: ignore[arg-type]
+        "days_over": sorted(used.filter(pl.col("used") > pl.col("limit"))["block"].to_list()),
     }
+
+
+def capacities(history: History, policy: Policy) -> dict[int, int]:
+    """Sequence of each release -> capacity of the capped decision under its policy."""
+    capped = next(iter(policy.limits), "")
+    policies = {release.sequence: Policy.model_validate(release.policy) for release in history.of(ModelReleased)}
+    return {sequence: each.limits[capped] for sequence, each in policies.items() if capped in each.limits}
+
+
+def served_otherwise(rows: pl.DataFrame, history: History) -> int:
+    """How many decisions came from another release or package than the one that was in force at their time."""
+    released = [(each.time, each.sequence, each.package_digest) for each in history.of(ModelReleased)]
+    schema = pl.Schema({"time": rows.schema["event_time"], "sequence": pl.Int64, "package": pl.String})
+    releases = pl.DataFrame(sorted(released), schema=schema, orient="row")
+    decided = rows.select("event_time", "release_sequence", "package_digest").sort("event_time")
+    placed = decided.join_asof(releases, left_on="event_time", right_on="time")
+    same = (pl.col("sequence") == pl.col("release_sequence")) & (pl.col("package") == pl.col("package_digest"))
+    return placed.filter(~same.fill_null(value=False)).height
 
 
 def months(priced: pl.DataFrame) -> list[dict[str, Any]]:

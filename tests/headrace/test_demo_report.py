@@ -1,11 +1,16 @@
 """The report prices the table's rows straight from the cost table, and looks at the desk day by day."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from headrace.demo_report import days, months, reviews, with_money
+from headrace.demo_report import days, months, reviews, served_otherwise, with_money
+from headrace.loop_report import History
 from shared.contract import Policy, Rule
+from tests.events.records import example
+
+HOUR = timedelta(hours=1)
 
 POLICY = Policy(
     task="binary",
@@ -27,6 +32,7 @@ def rows(*cases: tuple[str, str, str | None, float]) -> pl.DataFrame:
         "decision": [case[1] for case in cases],
         "label": [case[2] for case in cases],
         "scores": [[case[3]] for case in cases],
+        "release_sequence": [1] * len(cases),
     }
     return pl.DataFrame(columns, schema_overrides={"label": pl.String})
 
@@ -55,9 +61,32 @@ def test_months_and_days_add_up_to_the_same_money() -> None:
 
 
 def test_the_desk_is_counted_on_quiet_days_too() -> None:
-    assert reviews(with_money(CASES, POLICY), POLICY) == {
+    assert reviews(with_money(CASES, POLICY), POLICY, {1: 2}) == {
         "decision": "review",
         "capacity": 2,
         "max_per_day": 1,
         "min_per_day": 0,
+        "days_over": [],
     }
+
+
+def test_a_day_is_held_against_the_capacity_that_was_in_force_on_it() -> None:
+    busy = rows(*[("2013-04-02", "review", "late", 0.3)] * 2)
+    assert reviews(with_money(busy, POLICY), POLICY, {1: 1})["days_over"] == ["2013-04-02"]
+    changed = busy.with_columns(release_sequence=pl.Series([1, 2]))
+    assert reviews(with_money(changed, POLICY), POLICY, {1: 1, 2: 2})["days_over"] == []
+
+
+def test_a_decision_of_another_version_than_the_released_one_is_counted() -> None:
+    noon = datetime(2013, 4, 1, 12, tzinfo=UTC)
+    first = example("model_released").model_copy(update={"time": noon, "sequence": 1, "package_digest": "a" * 64})
+    second = first.model_copy(update={"time": noon + HOUR, "sequence": 2, "package_digest": "b" * 64})
+    right = [(noon, 1, "a"), (noon + HOUR, 2, "b")]
+    wrong = [(noon + HOUR, 1, "a"), (noon + 2 * HOUR, 2, "a"), (noon - HOUR, 1, "a")]
+    served = right + wrong
+    columns = {
+        "event_time": [at for at, _, _ in served],
+        "release_sequence": [sequence for _, sequence, _ in served],
+        "package_digest": [digest * 64 for _, _, digest in served],
+    }
+    assert served_otherwise(pl.DataFrame(columns), History([first, second])) == 3
