@@ -124,7 +124,7 @@ def capacities(history: History, policy: Policy) -> dict[int, int]:
 def served_otherwise(rows: pl.DataFrame, history: History) -> int:
     """How many decisions came from another release or package than the one that was in force at their time."""
     released = [(each.time, each.sequence, each.package_digest) for each in history.of(ModelReleased)]
-    schema = pl.Schema({"time": rows.schema["event_time"], "sequence": pl.Int64, "package": pl.String})
+    schema: dict[str, pl.DataType] = {"time": rows.schema["event_time"], "sequence": pl.Int64(), "package": pl.String()}
     releases = pl.DataFrame(sorted(released), schema=schema, orient="row")
     decided = rows.select("event_time", "release_sequence", "package_digest").sort("event_time")
     placed = decided.join_asof(releases, left_on="event_time", right_on="time")
