@@ -7,39 +7,20 @@ shown beside it without a bound: they differ truly.
 
 import argparse
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from examples.flights_late.flights import FEATURES, read_flights
-from examples.flights_late.pipeline import build
+from benchmarks.loop.flights_days import Costs, costs_per_day, fit_scores, flights_contract, labelled_flights
 from services.registry.promotion import Pair, should_promote
-from shared.contract import Contract, cost_in_order, decide_in_order, derive_policy, read_contract
+from shared.contract import Contract
 
-Costs = NDArray[np.integer]
 BOUND = 19
-CONTRACT = Path(__file__).parents[2] / "examples" / "flights_late" / "contract.yaml"
 
 
 def is_promoted(contract: Contract, saved: Costs) -> bool:
     """Whether the candidate would have been promoted on any of the days, looked at after each."""
     evidence = [Pair(f"{day:04d}", int(each), False, "") for day, each in enumerate(saved)]
     return any(should_promote(evidence[:seen], contract.retraining).promote for seen in range(1, len(evidence) + 1))
-
-
-def costs_per_day(contract: Contract, train: pd.DataFrame, days: pd.DataFrame, seed: int) -> Costs:
-    """Fit on `train`, decide `days` in order with a capacity ledger of their own; minor units of each day."""
-    model = build()
-    model.set_params(model__random_state=seed)
-    model.fit(train[FEATURES], train["late"])
-    scores = model.predict_proba(days[FEATURES])[:, [list(model.classes_).index("late")]]
-    policy = derive_policy(contract)
-    blocks = days["block"].tolist()
-    decided = decide_in_order(policy, blocks, scores).decisions
-    cost = cost_in_order(policy, decided, scores.tolist(), days["late"].tolist(), [None] * len(days))
-    return np.asarray(pd.Series(cost).groupby(blocks).sum())
 
 
 def main() -> None:
@@ -50,14 +31,13 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=60, help="judged blocks of a candidate before it expires")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    contract = read_contract(CONTRACT.read_text(encoding="utf-8"))
-    flights = read_flights().dropna(subset=["late"])
-    flights = flights.assign(block=flights["pushback_at"].dt.strftime("%Y-%m-%d"))
+    contract, flights = flights_contract(), labelled_flights()
     train, days = flights[flights["block"] < "2013-03-01"], flights[flights["block"] >= "2013-05-01"]
     random = np.random.default_rng(asked.seed)
 
-    old = costs_per_day(contract, train, days, asked.seed)
-    new = costs_per_day(contract, flights[flights["block"] < "2013-05-01"], days, asked.seed)
+    old = costs_per_day(contract, days, fit_scores(train, days, asked.seed))
+    later = flights[flights["block"] < "2013-05-01"]
+    new = costs_per_day(contract, days, fit_scores(later, days, asked.seed))
     difference = old - new
     print(f"the later model is better on {np.mean(difference > 0):.0%} of {len(difference)} days")
     null = 0
@@ -69,7 +49,7 @@ def main() -> None:
     fits = []
     for seed in range(asked.bootstraps):
         rows = np.sort(random.integers(len(train), size=len(train)))
-        fits.append(costs_per_day(contract, train.iloc[rows], days, seed))
+        fits.append(costs_per_day(contract, days, fit_scores(train.iloc[rows], days, seed)))
     pairs = [random.choice(one - other, asked.days) for one, other in combinations(fits, 2)]
     promoted = sum(is_promoted(contract, saved) for saved in pairs)
     print(f"bootstrap pairs promoted: {promoted} of {len(pairs)} (they differ truly: no bound)")
