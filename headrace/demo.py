@@ -138,6 +138,11 @@ def _say_loop(report: dict[str, Any]) -> None:
         f"{report['retrainings']} retrainings ({report['drift_retrainings']} for drift), "
         f"{report['promoted']} promoted, {report['not_promoted']} not; {len(report['rollbacks'])} rollbacks"
     )
+    for one in report["trainings"]:
+        gain = f"{one['gain_minor'] / unit:,.2f} on {one['days']} days"
+        served = one["became"].startswith("release")
+        said = f"earned {gain} more than what it replaced" if served else f"would have saved {gain}"
+        console.print(f"  trained {one['at'][:10]}, package {one['package'][:8]}: {one['became']}, {said}")
     if ratio is not None:
         console.print(f"Managed costs {ratio:.3f} of frozen per case, days of the forced release aside")
     if report["forced"]["days"]:
@@ -149,10 +154,10 @@ def month_table(report: dict[str, Any]) -> Table:
     """The result by month."""
     unit = 10 ** report["minor_digits"]
     table = Table(title=f"{report['use_case']} by month (labelled cases; cost in {report['currency']} per case)")
-    for column in ("month", "volume", "late", "AUC", "Brier", "with model", "without", "reviews a day", "max"):
+    for column in ("month", "volume", "late", "AUC", "Brier", "managed", "frozen", "no model", "reviews a day", "max"):
         table.add_column(column, justify="left" if column == "month" else "right")
     for line in report["months"]:
-        cases = max(line["labelled"], 1)
+        cases, frozen = max(line["labelled"], 1), report["frozen_by_month"].get(line["month"])
         table.add_row(
             line["month"],
             f"{line['volume']:,}",
@@ -160,6 +165,7 @@ def month_table(report: dict[str, Any]) -> Table:
             f"{line['auc']:.3f}" if line["auc"] is not None else "–",
             f"{line['brier']:.4f}" if line["brier"] is not None else "–",
             f"{line['cost_minor'] / unit / cases:.3f}",
+            f"{frozen['frozen_minor'] / unit / max(frozen['cases'], 1):.3f}" if frozen else "–",
             f"{line['cost_without_model_minor'] / unit / cases:.3f}",
             f"{line['reviews_mean']:.0f}",
             f"{line['reviews_max']}",

@@ -77,6 +77,7 @@ def build_loop_report(history: History) -> dict[str, Any]:
         "not_promoted": len(history.of(ModelRejected)),
         "retrainings": max(len(trained) - 1, 0),
         "drift_retrainings": sum(_caused_by(history, run, DriftDetected, "drift") for run in trained[1:]),
+        "trainings": [_training(history, run, blocks) for run in trained],
         "rollbacks": [_rollback(history, one) for one in history.of(ModelReleased) if one.cause == "rollback"],
         "forced": {"days": len(forced_days), "loss": _forced_loss(history, forced_days)},
         "timeline": timeline(history),
@@ -116,6 +117,28 @@ def _forced_loss(history: History, days: Sequence[str]) -> int:
     target = evaluations(history, "rollback_target")
     known = [target[day] for day in days if day in target]
     return sum(event.served_cost_minor - event.cost_minor for event in known)
+
+
+def _training(history: History, run: TrainingFinished, blocks: dict[str, dict[int, KpiReported]]) -> dict[str, Any]:
+    """What became of a training; gains in minor units, on labelled rows.
+
+    Served: what its days cost less than the package it replaced would have. Never served: what it would have saved on
+    the days that it was judged on.
+    """
+    package = run.package_digest or ""
+    releases = [one for one in history.of(ModelReleased) if one.package_digest == package]
+    closed = [one for one in history.of(ModelRejected) if one.package_digest == package]
+    told = {"at": run.time.isoformat(), "package": package, "became": "open", "days": 0, "gain_minor": 0}
+    if releases:
+        sequences = {one.sequence for one in releases}
+        days = [block for block, served in blocks.items() if sequences & served.keys()]
+        replaced = evaluations(history, "rollback_target")
+        judged = [replaced[day] for day in days if day in replaced and replaced[day].package_digest != package]
+        gain = sum(event.cost_minor - event.served_cost_minor for event in judged)
+        return told | {"became": f"release {releases[0].sequence}", "days": len(days), "gain_minor": gain}
+    own = [each for each in history.of(PackageEvaluated) if (each.package_digest, each.role) == (package, "candidate")]
+    gain = sum(event.served_cost_minor - event.cost_minor for event in own)
+    return told | {"became": closed[0].gate if closed else "open", "days": len(own), "gain_minor": gain}
 
 
 def _caused_by(history: History, event: Event, kind: type[Event], kind_of_cause: str) -> bool:

@@ -22,7 +22,8 @@ time { color: #888; margin-right: .6rem; } code { font-size: .85em; }
 def write_page(report: dict[str, Any], pictures: Sequence[Path], file: Path) -> Path:
     """Write the page; returns its path."""
     title = f"{report['use_case']}: what it was worth"
-    body = "\n".join((_headline(report), _months(report), _forced(report), *map(_picture, pictures), _story(report)))
+    parts = (_headline(report), _months(report), _trainings(report), _forced(report))
+    body = "\n".join((*parts, *map(_picture, pictures), _story(report)))
     file.write_text(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
@@ -64,6 +65,16 @@ def _months(report: dict[str, Any]) -> str:
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "".join(f"<th>{head}</th>" for head in heads)
     return f'<h2>By month</h2><div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+
+
+def _trainings(report: dict[str, Any]) -> str:
+    items = "".join(
+        f"<li>{escape(one['at'][:10])}: {escape(one['became'])}, "
+        + ("earned " if one["became"].startswith("release") else "would have saved ")
+        + f"{_money(report, one['gain_minor'])} on {one['days']} days</li>"
+        for one in report["trainings"]
+    )
+    return f"<h2>What each training was worth</h2><ul>{items}</ul>"
 
 
 def _forced(report: dict[str, Any]) -> str:
