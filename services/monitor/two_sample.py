@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evidence.ranks import e_of_p, e_sr
+from shared.evidence.ranks import HALF_OF_THE_STARTS, e_of_p, e_sr
 
 Floats = NDArray[np.float64]
 Test = Callable[[Floats, Floats], Floats]
@@ -24,8 +24,8 @@ def pooled_evidence(pool: Floats, windows: Floats, test: Test) -> Floats:
     """Return the e-process of each column after each window, [windows, scales, …].
 
     `pool` […, bins] counts the reference, `windows` [windows, …, bins] the windows in order; between them any axes of
-    columns. Every scale is an e-process of its own: they share α, so each alarms at len(SCALES)/α. A window without
-    rows changes nothing.
+    columns. Every scale is an e-process of its own: they share α, so each alarms at len(SCALES)/α; its start times
+    have the same weights in windows. A window without rows changes nothing.
     """
     evidence = np.ones((len(windows), len(SCALES), *windows.shape[1:-1]))
     for column, scale in enumerate(SCALES):
@@ -36,7 +36,9 @@ def pooled_evidence(pool: Floats, windows: Floats, test: Test) -> Floats:
         before = pool + np.cumsum(counts, axis=0) - counts
         empty = (counts.sum(axis=-1) == 0) | (before.sum(axis=-1) == 0)
         es = np.where(empty, 1.0, e_of_p(test(before, counts)))
-        evidence[scale - 1 :, column] = np.repeat(e_sr(es), scale, axis=0)[: len(windows) - scale + 1]
+        evidence[scale - 1 :, column] = np.repeat(e_sr(es, HALF_OF_THE_STARTS / scale), scale, axis=0)[
+            : len(windows) - scale + 1
+        ]
     return evidence
 
 

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 LARGEST = 1e150
 _KAPPAS = np.arange(1, 9) / 9
 # Half of the weight lies on starts within so many steps: a change soon after a release, or after some weeks of it.
-_HALF_OF_THE_STARTS = 50
+HALF_OF_THE_STARTS = 50.0
 _SMALLEST_P = 1e-100
 
 
@@ -50,8 +50,8 @@ def e_of_p(p: ArrayLike) -> Floats:
     return np.asarray((_KAPPAS * ps[..., None] ** (_KAPPAS - 1)).mean(axis=-1))
 
 
-def start_weights(count: int) -> Floats:
-    """Return the weights h/((t+h-1)·(t+h)), h = 50, of the start times t = 1, 2, …; all of them together sum to 1.
+def start_weights(count: int, half: float = HALF_OF_THE_STARTS) -> Floats:
+    """Return the weights h/((t+h-1)·(t+h)), h = `half`, of the start times t = 1, 2, …; all together sum to 1.
 
     They fall slowly, so that a change after two months costs little more evidence than one on the first day.
 
@@ -61,15 +61,15 @@ def start_weights(count: int) -> Floats:
     [51.0, 202.0]
     """
     t = np.arange(1, count + 1)
-    return _HALF_OF_THE_STARTS / ((t + _HALF_OF_THE_STARTS - 1) * (t + _HALF_OF_THE_STARTS))
+    return half / ((t + half - 1) * (t + half))
 
 
-def e_sr(es: ArrayLike) -> Floats:
+def e_sr(es: ArrayLike, half: float = HALF_OF_THE_STARTS) -> Floats:
     """Return the e-process after each step, of "from some step on, these e-values are too large".
 
     Shiryaev and Roberts, mixed over start times (e-detectors of Shin, Ramdas and Rinaldo, 2024) with weights that sum
-    to 1: a start that has not come holds its weight as cash. So it begins at 1, and P(any value ≥ 1/α) ≤ α.
-    Steps run along the first axis; further axes are processes of their own.
+    to 1, half of them on the first `half` steps: a start that has not come holds its weight as cash. So it begins at 1,
+    and P(any value ≥ 1/α) ≤ α. Steps run along the first axis; further axes are processes of their own.
 
     >>> e_sr([1.0, 1.0, 1.0]).round(9).tolist()
     [1.0, 1.0, 1.0]
@@ -77,7 +77,7 @@ def e_sr(es: ArrayLike) -> Floats:
     [0.99, 0.98, 1.2, 3.14]
     """
     steps = np.asarray(es, dtype=np.float64)
-    weights = start_weights(len(steps))
+    weights = start_weights(len(steps), half)
     running, cash = np.zeros(steps.shape[1:]), 1.0
     values = np.empty(steps.shape)
     for t, weight in enumerate(weights):
