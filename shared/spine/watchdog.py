@@ -50,7 +50,7 @@ class Watchdog:
         except Exception as error:
             log.debug("lag not measured", extra={"error": repr(error)[:200]})
             return
-        topic = subscriber.topics[0]
+        (topic,) = subscriber.topic_names_for_subscribe
         metrics.SPINE_CONSUMER_LAG_RECORDS.labels(self._service.name, topic).set(
             sum(end - done[partition] for partition, end in ends.items())
         )

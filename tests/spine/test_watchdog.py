@@ -2,9 +2,12 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from faststream.kafka import KafkaBroker
+from aiokafka import TopicPartition
+from faststream.kafka import KafkaBroker, KafkaRouter
+from prometheus_client import REGISTRY
 
 from shared.spine import watchdog as module
 from shared.spine.settings import SpineSettings
@@ -97,3 +100,32 @@ def test_a_consumer_with_nothing_to_do_may_rest_for_ever(watch: Stopwatch) -> No
         look(dog, 5, behind=False)
     look(dog, 5)
     assert service.unready() is None
+
+
+@dataclass
+class Lagging:
+    """A consumer that has handled 3 of 8 records."""
+
+    partition: TopicPartition = TopicPartition("model_trained", 0)
+
+    def assignment(self) -> set[TopicPartition]:
+        """Its only partition."""
+        return {self.partition}
+
+    async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the topic ends."""
+        return dict.fromkeys(partitions, 8)
+
+    async def committed(self, _partition: TopicPartition) -> int:
+        """How far it is."""
+        return 3
+
+
+async def test_lag_is_measured_under_the_name_of_the_topic(watch: Stopwatch) -> None:
+    router = KafkaRouter()
+    subscriber: Any = router.subscriber("model_trained", group_id="registry.model_trained")
+    KafkaBroker(routers=[router])
+    subscriber.consumer = Lagging()
+    await Watchdog(Watched())._look(subscriber)
+    labels = {"service": "registry", "topic": "model_trained"}
+    assert REGISTRY.get_sample_value("spine_consumer_lag_records", labels) == 5
