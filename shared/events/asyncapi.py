@@ -135,6 +135,7 @@ def _dead_letter() -> dict[str, Any]:
     said: Mapping[str, str] = {
         "dead_reason": "The kind of error and its words",
         "dead_error": "The class of the error",
+        "dead_kind": "malformed, permanent or bug",
         "dead_service": "The service that could not process it",
         "dead_topic": "Where the original lies",
         "dead_partition": "Its partition",
