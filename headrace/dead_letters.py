@@ -59,8 +59,11 @@ class Letter:
 
     @property
     def reason(self) -> str:
-        """Why, in the words of the error; the kind stands apart."""
-        return re.sub(r"^(permanent|bug): ", "", self.refusal.reason) if self.refusal else "no consumer's reason"
+        """Why, in the words of the error; the kind stands apart. Those of a bug are nothing without its class."""
+        if self.refusal is None:
+            return "no consumer's reason"
+        words = re.sub(r"^(permanent|bug): ", "", self.refusal.reason)
+        return f"{self.refusal.error}: {words}" if self.kind == "bug" else words
 
     @property
     def refused_at(self) -> datetime:

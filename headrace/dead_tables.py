@@ -16,6 +16,7 @@ from shared.events import Event, as_document
 
 _KIND_COLOURS = {"malformed": "yellow", "permanent": "magenta", "bug": "bold red"}
 _SHOWN_REASON = 160
+_COUNTS = ("replayed", "discarded")
 
 
 def letter_document(letter: Letter) -> dict[str, Any]:
@@ -97,13 +98,11 @@ def show_letters(letters: Sequence[Letter], console: Console, *, with_state: boo
 
 def show_summary(summaries: dict[str, Summary], console: Console) -> None:
     """One row for each topic that has dead letters."""
-    table = _table("topic", "open", "of which", "refused by", "replayed", "discarded")
+    table = _table("topic", "open", "of which", "refused by", *_COUNTS)
     for topic, said in summaries.items():
         states = said.states
         counts = (_counted(said.kinds), _counted(said.services))
-        table.add_row(
-            topic, str(states["open"]), *map(_clean, counts), str(states["replayed"]), str(states["discarded"])
-        )
+        table.add_row(topic, str(states["open"]), *map(_clean, counts), *(str(states[name]) for name in _COUNTS))
     console.print(table)
 
 
@@ -154,7 +153,7 @@ def show_plan(plan: Sequence[Planned], console: Console) -> None:
 def _table(*columns: str) -> Table:
     table = Table()
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in ("open", "replayed") else "left")
+        table.add_column(column, overflow="fold", justify="right" if column in ("open", *_COUNTS) else "left")
     return table
 
 

@@ -91,7 +91,7 @@ def test_list_shows_letters_and_a_summary_and_no_bytes_of_strangers(run: Run, se
     assert "\x1b[31m" not in result.stdout
     (bug,) = listed(run, service, "--kind", "bug")
     assert (bug["reason"], bug["group"], bug["original"]) == (
-        *("'x'", f"{service}.{TOPIC}", {"partition": 0, "offset": 3}),
+        *("SomeError: 'x'", f"{service}.{TOPIC}", {"partition": 0, "offset": 3}),
     )
     assert len(listed(run, service, "--limit", "2")) == 2
     assert listed(run, service, "--topic", "kpi_reported") == listed(run, service, "--until", "2020-01-01") == []
