@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from headrace import dead_commands
 from headrace.cli import app
 from shared.events import Record
 from shared.spine.publisher import Publisher
@@ -48,9 +50,10 @@ def run(kafka: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """The command, as an operator of this Kafka types it."""
     monkeypatch.setenv("HEADRACE_KAFKA", kafka)
     monkeypatch.setenv("HEADRACE_HOME", str(tmp_path))
+    monkeypatch.setattr(dead_commands, "console", Console(width=250))
 
     def invoke(*arguments: str, said: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(app, ["dead", *arguments], env={"COLUMNS": "250"}, input=said)
+        return CliRunner().invoke(app, ["dead", *arguments], input=said)
 
     return invoke
 
