@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 from aiokafka import AIOKafkaConsumer
 
+from headrace.dead_letters import Letter, fold, without_effect
 from headrace.demo_report import Findings
 from headrace.loop_report import History, once
 from headrace.scenario import Scenario
@@ -15,7 +16,6 @@ from shared.events import (
     CATALOGUE,
     Event,
     KpiReported,
-    MalformedEventError,
     ModelReleased,
     PredictionServed,
     from_record,
@@ -61,7 +61,7 @@ async def collect(
     async with httpx.AsyncClient(timeout=30.0) as http:
         ledger = (await http.get(f"{urls['registry']}/v1/use_cases/{use_case}/ledger")).json()
         serving = (await http.get(f"{urls['serving']}/v1/status")).json()
-    dead = [_rows(record) for record in await read_topic(options, PredictionServed.topic + SUFFIX)]
+    dead = without_effect(fold(await read_topic(options, PredictionServed.topic + SUFFIX)))
     return Findings(
         contract=scenario.contract,
         policy=Policy.model_validate(releases[-1].policy),
@@ -72,15 +72,13 @@ async def collect(
         answered=client.answered,
         failed=client.failed,
         tries_again=client.tries_again,
-        dead=sum(dead),
+        dead=sum(map(_rows, dead)),
         dropped=serving["detail"]["dropped"]["predictions"],
         now=scenario.end,
         seed=seed,
     )
 
 
-def _rows(record: Any) -> int:
-    try:
-        return max(len(from_record(PredictionServed, record.value, record.headers).decisions), 1)
-    except MalformedEventError:
-        return 1
+def _rows(letter: Letter) -> int:
+    event = letter.event
+    return max(len(event.decisions), 1) if isinstance(event, PredictionServed) else 1

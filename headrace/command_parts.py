@@ -1,5 +1,6 @@
 """What commands share: their common arguments, the settings they were called with, the running system."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,3 +38,14 @@ def registry_of(context: typer.Context) -> "RegistryClient":
 
     info = running(context)
     return RegistryClient(info.services["registry"].url, settings_of(context).api_key.get_secret_value())
+
+
+def a_time(said: str | None, option: str) -> datetime | None:
+    """A time of the command line, UTC unless it says otherwise; raises BadParameter."""
+    if said is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(said)
+    except ValueError:
+        raise typer.BadParameter("a time such as 2013-05-20T04:00Z", param_hint=option) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

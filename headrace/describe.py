@@ -21,6 +21,7 @@ from shared.events import (
     TrainingRequested,
     UseCaseApplied,
 )
+from shared.events.dead import DeadLetterSettled
 
 _SHOWN_CHANGES = 4
 
@@ -75,6 +76,9 @@ def describe(event: Event) -> str:
             role = event.role.replace("_", " ")
             costs = f"would have cost {event.cost_minor} in minor units, served was {event.served_cost_minor}"
             return f"block {event.block}: {role} {_short(event.package_digest)} {costs} ({event.labelled} labels)"
+        case DeadLetterSettled():
+            repaired = " with a repaired body" if event.body_digest else ""
+            return f"{event.by} {event.act} {event.letter}{repaired}: {event.reason or 'no reason given'}"
         case _:
             return repr(event)
 

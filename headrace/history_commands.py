@@ -1,12 +1,11 @@
 """The commands that look back: events live or past, what explains them, the ledger, whether it all agrees."""
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from headrace.command_parts import AsJson, UseCase, UseCaseFilter, console, registry_of, settings_of
+from headrace.command_parts import AsJson, UseCase, UseCaseFilter, a_time, console, registry_of, settings_of
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -64,7 +63,7 @@ def ledger(
     from headrace.show_answers import show_ledger
 
     with registry_of(context) as registry:
-        answer = registry.ledger(use_case, _time(at))
+        answer = registry.ledger(use_case, a_time(at, "--at"))
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
     else:
@@ -92,13 +91,3 @@ def rebuild(
         console.print(line, soft_wrap=True, markup=False)
     console.print(f"{compared} from the events: {'different' if differences else 'equal'}.", soft_wrap=True)
     raise typer.Exit(1 if differences else 0)
-
-
-def _time(said: str | None) -> datetime | None:
-    if said is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(said)
-    except ValueError:
-        raise typer.BadParameter("a time such as 2013-05-20T04:00Z", param_hint="--at") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

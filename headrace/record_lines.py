@@ -9,6 +9,7 @@ from rich.text import Text
 from headrace.describe import describe
 from headrace.topic_reader import appended_at
 from shared.events import CATALOGUE, Event, MalformedEventError, as_document, from_record, unknown_fields
+from shared.events.dead import DeadLetterSettled, settled_in
 from shared.events.topics import DEAD_SUFFIX
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
@@ -19,6 +20,8 @@ _LONGEST_LINE = 2000
 
 def event_in(record: Any) -> Event | MalformedEventError:
     """The event of a record, or why there is none; never raises, whatever the bytes are."""
+    if record.topic.endswith(DEAD_SUFFIX) and (settled := settled_in(record.value, record.headers)):
+        return settled
     try:
         event = from_record(CATALOGUE[record.topic.removesuffix(DEAD_SUFFIX)], record.value, record.headers)
     except MalformedEventError as error:
@@ -29,7 +32,7 @@ def event_in(record: Any) -> Event | MalformedEventError:
 
 def is_about(record: Any, use_case: str | None) -> bool:
     """Whether a record belongs to a use case; its key says so, also where the body cannot be read."""
-    return use_case is None or _use_case(record, event_in(record)) == use_case
+    return use_case is None or use_case_of(record, event_in(record)) == use_case
 
 
 def as_json(record: Any) -> str:
@@ -46,7 +49,7 @@ def as_json(record: Any) -> str:
         line["value_base64"] = base64.b64encode(record.value or b"").decode()
     else:
         line = {**as_document(event), **line}
-    if record.topic.endswith(DEAD_SUFFIX):
+    if record.topic.endswith(DEAD_SUFFIX) and not isinstance(event, DeadLetterSettled):
         line["dead"] = {name: _header(record, name) for name in ("dead_reason", "dead_service", "dead_offset")}
     return json.dumps(line)
 
@@ -56,6 +59,7 @@ def as_line(record: Any) -> Text:
     event = event_in(record)
     topic = record.topic.removesuffix(DEAD_SUFFIX)
     dead = topic != record.topic
+    settled = isinstance(event, DeadLetterSettled)
     malformed = isinstance(event, MalformedEventError)
     moment = None if isinstance(event, MalformedEventError) else event.time
     return Text.assemble(
@@ -63,11 +67,11 @@ def as_line(record: Any) -> Text:
         "  ",
         (f"{moment:%Y-%m-%d %H:%M}Z" if moment else "-" * 17, "dim"),
         "  ",
-        (f"{record.topic:<{_TOPIC_WIDTH}}", "bold red" if dead or malformed else _COLOUR_OF[topic]),
+        (f"{record.topic:<{_TOPIC_WIDTH}}", _COLOUR_OF[topic] if settled or not dead | malformed else "bold red"),
         "  ",
-        (one_line(_use_case(record, event) or "-"), "bold"),
+        (one_line(use_case_of(record, event) or "-"), "bold"),
         "  ",
-        (one_line(_story(record, event)), "red" if dead or malformed else ""),
+        (one_line(_story(record, event)), "red" if dead | malformed and not settled else ""),
         no_wrap=True,
         end="",
     )
@@ -75,12 +79,13 @@ def as_line(record: Any) -> Text:
 
 def _story(record: Any, event: Event | MalformedEventError) -> str:
     what = f"malformed: {event}" if isinstance(event, MalformedEventError) else describe(event)
-    if not record.topic.endswith(DEAD_SUFFIX):
+    if not record.topic.endswith(DEAD_SUFFIX) or isinstance(event, DeadLetterSettled):
         return what
     return f"{_header(record, 'dead_service')} gave up, {_header(record, 'dead_reason')} | {what}"
 
 
-def _use_case(record: Any, event: Event | MalformedEventError) -> str | None:
+def use_case_of(record: Any, event: Event | MalformedEventError) -> str | None:
+    """The use case that a record speaks of, by its event or else by its key; None where neither says one."""
     if isinstance(event, MalformedEventError):
         name = (record.key or b"").decode("utf-8", "replace").partition("/")[0]
         return name or None

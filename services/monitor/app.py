@@ -46,7 +46,7 @@ class Monitor:
             pending=self._pending,
             detail=self._detail,
         )
-        self.ingest = Ingest(settings, self.db, self.contracts, self.service.dead_letters)
+        self.ingest = Ingest(settings, self.db, self.contracts, self.service.dead_letters, self.service.policy.bugs)
         # In a replay the day's rows must be in the tables before its blocks close.
         if settings.clock == "replay":
             self.clock.on_step(self.ingest.catch_up)

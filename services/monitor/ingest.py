@@ -13,17 +13,16 @@ from aiokafka.errors import KafkaError
 
 from services.monitor import metrics
 from services.monitor.buffer import TABLE_OF, Batch, Buffer
-from services.monitor.contents import outcome_problems, prediction_problem
+from services.monitor.decoding import DataEvent, Decoder
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import Contracts
-from shared.events import MalformedEventError, OutcomeRecorded, PredictionServed, from_record, unknown_fields
 from shared.feedback.schema import TOPICS, TableName
 from shared.feedback.table import FeedbackTable
+from shared.spine.bug_limit import BugLimit, ConsumerStoppedError
 from shared.spine.clock import monotonic
 from shared.spine.db import Database
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.errors import TransientError
-from shared.spine.metrics import SPINE_ERRORS_TOTAL, SPINE_UNKNOWN_FIELDS_TOTAL
 
 log = logging.getLogger(__name__)
 GROUP = "monitor.feedback"
@@ -38,9 +37,10 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
     """One consumer for both data topics. At least once from Kafka, once in the tables."""
 
     def __init__(
-        self, settings: MonitorSettings, db: Database, contracts: Contracts, dead_letters: DeadLetters
+        self, settings: MonitorSettings, db: Database, contracts: Contracts, dead_letters: DeadLetters, bugs: BugLimit
     ) -> None:
-        self._settings, self._db, self._contracts, self._dead_letters = settings, db, contracts, dead_letters
+        self._settings, self._db, self._contracts, self._bugs = settings, db, contracts, bugs
+        self._decoder = Decoder(contracts, dead_letters, bugs)
         self._tables: dict[TableName, FeedbackTable] = {
             name: FeedbackTable(settings.feedback_location, name) for name in TOPICS
         }
@@ -82,6 +82,11 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
                 if monotonic() - measured > _MEASURE_SECONDS:
                     await self.pending()
                     measured = monotonic()
+        except ConsumerStoppedError:
+            # What came before is kept, dead letters too. Then nothing more until the service starts anew.
+            async with self._turn:
+                await self._flush()
+            await asyncio.Event().wait()
         finally:
             self._assigned.clear()
             self._consumer = self._ends = None
@@ -170,6 +175,8 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _read(self, seconds: float) -> None:
         consumer, story = self._ready(self._consumer), self._story
+        for topic in TOPICS.values():
+            self._bugs.check(topic)
         self._poll = asyncio.ensure_future(consumer.getmany(timeout_ms=int(seconds * 1000), max_records=_MAX_RECORDS))
         try:
             polled = await self._poll
@@ -180,8 +187,13 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         finally:
             self._poll = None
+        events: list[tuple[Any, DataEvent | None]] = []
+        stopped: ConsumerStoppedError | None = None
         try:
-            events = [(record, await self._parse(record)) for records in polled.values() for record in records]
+            for record in (record for records in polled.values() for record in records):
+                events.append((record, await self._decoder.decode(record)))
+        except ConsumerStoppedError as error:
+            stopped = error
         except BaseException:
             # The consumer is past these records already: go back, or they would be lost.
             await self._restore()
@@ -194,30 +206,15 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             self._buffer.add(record.topic, record.partition, record.offset, event)
         if self._since is None and not self._buffer.is_clean:
             self._since = monotonic()
+        if stopped:
+            self._go_back(polled, {(record.topic, record.partition): record.offset + 1 for record, _ in events})
+            raise stopped
 
-    async def _parse(self, record: Any) -> PredictionServed | OutcomeRecorded | None:
-        """The event, or None once its dead letter is acknowledged."""
-        try:
-            event: PredictionServed | OutcomeRecorded
-            if record.topic == PredictionServed.topic:
-                event = from_record(PredictionServed, record.value, record.headers)
-                problem = prediction_problem(event, self._contracts.get(event.contract_digest))
-                metrics.MONITOR_REQUESTS_TOTAL.labels(event.use_case, event.status).inc()
-            else:
-                event = from_record(OutcomeRecorded, record.value, record.headers)
-                problem = outcome_problems(event, self._contracts.newest(event.use_case))
-        except MalformedEventError as error:
-            problem, kind = str(error), type(error).__name__
-        else:
-            kind = "OutcomeError" if isinstance(event, OutcomeRecorded) else "DecisionError"
-            if dropped := unknown_fields(event):
-                SPINE_UNKNOWN_FIELDS_TOTAL.labels(record.topic).inc(dropped)
-        if problem is None:
-            return event
-        SPINE_ERRORS_TOTAL.labels("monitor", record.topic, "permanent").inc()
-        log.error("dead letter", extra={"topic": record.topic, "offset": record.offset, "error": problem[:500]})
-        await self._dead_letters.send(record, f"permanent: {problem}", error=kind)
-        return None
+    def _go_back(self, polled: dict[TopicPartition, list[Any]], following: dict[tuple[str, int], int]) -> None:
+        """Stand behind what was decoded: the positions are what `_flush` takes for read."""
+        for partition, records in polled.items():
+            first = records[0].offset
+            self._ready(self._consumer).seek(partition, following.get((partition.topic, partition.partition), first))
 
     async def _flush(self) -> None:
         """One commit per table; Kafka's group offset follows for whoever measures lag by it."""

@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from shared.events import CATALOGUE
 from shared.events.base import ATTRIBUTES, Event
+from shared.events.dead import DeadLetterSettled
 from shared.events.records import CONTENT_TYPE, HEADER_OF, headers_of
 from shared.events.stored_examples import body_of, examples_of
 from shared.events.topics import DATA_PARTITIONS, TopicShape, dead_shape_of, shape_of
@@ -14,6 +15,8 @@ from shared.events.topics import DATA_PARTITIONS, TopicShape, dead_shape_of, sha
 VERSION = "1.0.0"
 _BINDING = "0.5.0"
 _SCHEMAS = "#/components/schemas/"
+_MESSAGES: tuple[type[Event], ...] = (*CATALOGUE.values(), DeadLetterSettled)
+_SETTLED, _SETTLERS = DeadLetterSettled.__name__, DeadLetterSettled.publishers
 
 
 def document(data_partitions: int = DATA_PARTITIONS) -> dict[str, Any]:
@@ -22,9 +25,12 @@ def document(data_partitions: int = DATA_PARTITIONS) -> dict[str, Any]:
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for event in events:
-        channels[event.topic] = _channel(shape_of(event, data_partitions), event.__name__, _text(event))
-        dead = f"What a consumer of {event.topic} could not process: byte for byte, with the reason."
-        channels[dead_shape_of(event).name] = _channel(dead_shape_of(event), "DeadLetter", dead)
+        channels[event.topic] = _channel(shape_of(event, data_partitions), _text(event), event.__name__)
+        dead = (
+            f"What a consumer of {event.topic} could not process: byte for byte, with the reason. "
+            "Behind it what became of it."
+        )
+        channels[dead_shape_of(event).name] = _channel(dead_shape_of(event), dead, "DeadLetter", _SETTLED)
         operations |= _operations(event)
     return {
         "asyncapi": "3.0.0",
@@ -39,7 +45,10 @@ def document(data_partitions: int = DATA_PARTITIONS) -> dict[str, Any]:
         "channels": channels,
         "operations": operations,
         "components": {
-            "messages": {**{event.__name__: _message(event) for event in events}, "DeadLetter": _dead_letter()},
+            "messages": {
+                **{event.__name__: _message(event) for event in _MESSAGES},
+                "DeadLetter": _dead_letter(),
+            },
             "schemas": _schemas(),
         },
     }
@@ -49,7 +58,7 @@ def _text(event: type[Event]) -> str:
     return (event.__doc__ or "").strip()
 
 
-def _channel(shape: TopicShape, message: str, description: str) -> dict[str, Any]:
+def _channel(shape: TopicShape, description: str, *messages: str) -> dict[str, Any]:
     configuration = {
         "cleanup.policy": ["delete"],
         "retention.ms": shape.retention_ms,
@@ -59,7 +68,7 @@ def _channel(shape: TopicShape, message: str, description: str) -> dict[str, Any
     return {
         "address": shape.name,
         "description": description,
-        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        "messages": {message: {"$ref": f"#/components/messages/{message}"} for message in messages},
         "bindings": {
             "kafka": {
                 "partitions": shape.partitions,
@@ -80,7 +89,8 @@ def _operations(event: type[Event]) -> dict[str, Any]:
         },
     }
     services = [who for who in event.listeners if who != "anyone"]
-    return said | {_name(who, "send", dead): _operation("send", dead, None, who) for who in services}
+    said |= {_name(who, "send", dead): _operation("send", dead, None, who) for who in services}
+    return said | {_name(who, "send", dead): _operation("send", dead, DeadLetterSettled, who) for who in _SETTLERS}
 
 
 def _name(who: str, action: str, topic: str) -> str:
@@ -135,6 +145,7 @@ def _dead_letter() -> dict[str, Any]:
     said: Mapping[str, str] = {
         "dead_reason": "The kind of error and its words",
         "dead_error": "The class of the error",
+        "dead_kind": "malformed, permanent or bug",
         "dead_service": "The service that could not process it",
         "dead_topic": "Where the original lies",
         "dead_partition": "Its partition",
@@ -155,11 +166,9 @@ def _dead_letter() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    _, top = models_json_schema(
-        [(event, "validation") for event in CATALOGUE.values()], ref_template=_SCHEMAS + "{model}"
-    )
+    _, top = models_json_schema([(event, "validation") for event in _MESSAGES], ref_template=_SCHEMAS + "{model}")
     schemas: dict[str, Any] = top["$defs"]
-    for event in CATALOGUE.values():
+    for event in _MESSAGES:
         body = schemas[event.__name__]
         for name in ATTRIBUTES:
             del body["properties"][name]

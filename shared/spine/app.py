@@ -59,7 +59,7 @@ class Service:
         options = self.settings.kafka_options()
         self.publisher = Publisher(options)
         self.dead_letters = DeadLetters(Publisher(options), self.name)
-        self.policy = ErrorPolicy(self.name, self.dead_letters)
+        self.policy = ErrorPolicy(self.name, self.dead_letters, self.settings.bugs_in_a_row)
         self.keys = ApiKeys(self.settings.api_keys_file)
         self.ready = False
         self.failed: str | None = None
@@ -94,7 +94,7 @@ class Service:
 
     async def reasons_not_ready(self) -> list[str]:
         """Empty when the service does its work."""
-        reasons = [reason for reason in (self.failed, self.policy.stopped) if reason]
+        reasons = [*([self.failed] if self.failed else []), *self.policy.bugs.stopped.values()]
         return reasons if self.ready else [*reasons, "Kafka has not answered yet"]
 
     async def status(self) -> dict[str, Any]:
@@ -173,7 +173,8 @@ async def _guard(service: Service, job: Background) -> None:
 async def _end(service: Service, tasks: list[asyncio.Task[None]]) -> None:
     if service.broker:
         with suppress(Exception):
-            await asyncio.wait_for(service.broker.stop(), 8)
+            # A stopped consumer holds its record for ever: nobody waits for that.
+            await asyncio.wait_for(service.broker.stop(), 1 if service.policy.bugs.stopped else 8)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from shared.events import Record
+from shared.events.dead import DeadKind, Refusal, with_refusal
 from shared.events.topics import DEAD_SUFFIX as SUFFIX
 from shared.spine import metrics
 from shared.spine.publisher import Publisher
@@ -17,29 +18,17 @@ class DeadLetters:
         self._publisher = publisher
         self._service = service
 
-    async def send(self, record: Any, reason: str, error: str = "") -> None:
+    async def send(self, record: Any, reason: str, error: str = "", kind: DeadKind = "permanent") -> None:
         """Keep the record's key, value and headers as they were; say why and where it came from in `dead_` headers."""
-        await self._publisher.send([dead_letter(record, reason, error, self._service)])
-        metrics.SPINE_DEAD_LETTERS_TOTAL.labels(record.topic).inc()
+        await self._publisher.send([dead_letter(record, reason, error, self._service, kind)])
+        metrics.SPINE_DEAD_LETTERS_TOTAL.labels(self._service, record.topic, kind).inc()
 
     async def stop(self) -> None:
         """Close the producer."""
         await self._publisher.stop()
 
 
-def dead_letter(record: Any, reason: str, error: str, service: str) -> Record:
+def dead_letter(record: Any, reason: str, error: str, service: str, kind: DeadKind = "permanent") -> Record:
     """The dead letter of a consumed record (anything with topic, partition, offset, key, value, headers)."""
-    said = {
-        "dead_reason": reason[:1000],
-        "dead_error": error,
-        "dead_service": service,
-        "dead_topic": record.topic,
-        "dead_partition": str(record.partition),
-        "dead_offset": str(record.offset),
-    }
-    value = record.value
-    if value is None and record.key is None:
-        # The producer refuses a record with neither; the header tells the two kinds of empty apart.
-        value, said["dead_null_value"] = b"", "true"
-    headers = (*record.headers, *((name, text.encode("utf-8", "replace")) for name, text in said.items()))
-    return Record(record.topic + SUFFIX, record.key, value, headers)
+    refusal = Refusal(reason, error, service, kind, record.topic, record.partition, record.offset)
+    return with_refusal(record.key, record.value, record.headers, refusal)

@@ -13,12 +13,14 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from shared.events import MalformedEventError
+from shared.events.dead import DeadKind
 from shared.spine import metrics
+from shared.spine.bug_limit import BugLimit
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.errors import PermanentError, TransientError
 from shared.spine.logs import record_context
 
-__all__ = ["ErrorPolicy", "ErrorPolicyMiddleware", "PermanentError", "TransientError", "kind_of"]
+__all__ = ["ErrorPolicy", "ErrorPolicyMiddleware", "PermanentError", "TransientError", "dead_kind_of", "kind_of"]
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +28,6 @@ FIRST_WAIT_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0
 TRIES_OF_A_BUG = 3
-BUGS_IN_A_ROW = 20
-
 
 Kind = Literal["transient", "permanent", "bug"]
 
@@ -47,14 +47,20 @@ def kind_of(error: BaseException) -> Kind:
             return "bug"
 
 
-class ErrorPolicy:
-    """The policy of one service: knows where dead letters go and how many bugs came in a row."""
+def dead_kind_of(error: BaseException) -> DeadKind:
+    """The kind that a dead letter names: what was malformed is told apart from what could be read."""
+    if isinstance(error, MalformedEventError):
+        return "malformed"
+    return "bug" if kind_of(error) == "bug" else "permanent"
 
-    def __init__(self, service: str, dead_letters: DeadLetters) -> None:
+
+class ErrorPolicy:
+    """The policy of one service: knows where dead letters go and how many bugs may come in a row."""
+
+    def __init__(self, service: str, dead_letters: DeadLetters, bugs_in_a_row: int = 5) -> None:
         self.service = service
         self.dead_letters = dead_letters
-        self.bugs_in_a_row = 0
-        self.stopped: str | None = None
+        self.bugs = BugLimit(service, bugs_in_a_row)
 
     async def run(self, record: Any, handle: Callable[[], Awaitable[Any]]) -> None:
         """Handle one record to its end: done, or dead. Raises only when a transient error outlasts all patience."""
@@ -80,22 +86,16 @@ class ErrorPolicy:
                     await asyncio.sleep(wait)
                     waited, wait = waited + wait, min(wait * 2, LONGEST_WAIT_SECONDS)
                 else:
-                    self.bugs_in_a_row = 0
+                    self.bugs.handled(record.topic)
                     return
 
     async def _give_up(self, record: Any, error: Exception, kind: Kind) -> None:
-        if kind == "bug":
-            self.bugs_in_a_row += 1
-            if self.bugs_in_a_row >= BUGS_IN_A_ROW:
-                await self._stop(record, error)
-        log.error("dead letter", extra={"error": repr(error)[:500], "kind": kind}, exc_info=kind == "bug")
-        await self.dead_letters.send(record, f"{kind}: {error}", error=type(error).__name__)
-
-    async def _stop(self, record: Any, error: Exception) -> None:
-        """Hold the record for ever: a bug that hits everything must not turn the topic into dead letters."""
-        self.stopped = f"{BUGS_IN_A_ROW} bugs in a row on {record.topic}: {error!r}"[:500]
-        log.critical("consumer stopped; repair and restart the service", extra={"reason": self.stopped})
-        await asyncio.Event().wait()
+        log.error("not processed", extra={"error": repr(error)[:500], "kind": kind}, exc_info=kind == "bug")
+        if kind == "bug" and self.bugs.reached(record, error):
+            # Held until the service ends: its offset is never committed, so that it comes again after the repair.
+            await asyncio.Event().wait()
+        reason, kind_of_letter = f"{kind}: {error}", dead_kind_of(error)
+        await self.dead_letters.send(record, reason, error=type(error).__name__, kind=kind_of_letter)
 
 
 class ErrorPolicyMiddleware(BaseMiddleware):

@@ -4,8 +4,12 @@ from prometheus_client import Counter, Gauge
 
 # Errors while handling a record, by kind: transient, permanent, bug.
 SPINE_ERRORS_TOTAL = Counter("spine_errors_total", "Errors while handling a record", ["service", "topic", "kind"])
-# Records that went to <topic>.dead.
-SPINE_DEAD_LETTERS_TOTAL = Counter("spine_dead_letters_total", "Records sent to a dead-letter topic", ["topic"])
+# Records that went to <topic>.dead, by who refused them and why: malformed, permanent, bug.
+SPINE_DEAD_LETTERS_TOTAL = Counter(
+    "spine_dead_letters_total", "Records sent to a dead-letter topic", ["service", "topic", "kind"]
+)
+# 1 while a consumer stands still on purpose, after too many bugs in a row.
+SPINE_CONSUMER_STOPPED = Gauge("spine_consumer_stopped", "1 when bugs stopped the consumer", ["service", "topic"])
 # Fields of records that the catalogue does not know.
 SPINE_UNKNOWN_FIELDS_TOTAL = Counter("spine_unknown_fields_total", "Unknown fields dropped from events", ["topic"])
 # Records not yet handled by this service.

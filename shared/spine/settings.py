@@ -34,6 +34,7 @@ class SpineSettings(BaseSettings):
     kafka_replication_factor: int = Field(default=1, ge=1)
     kafka_data_partitions: int = Field(default=3, ge=1)
 
+    bugs_in_a_row: int = Field(default=5, ge=1, description="messages of one topic before its consumer stops")
     watchdog_seconds: float = Field(default=300.0, gt=0, description="lag without progress before the service exits")
 
     @model_validator(mode="after")

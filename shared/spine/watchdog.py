@@ -9,6 +9,7 @@ from faststream.kafka import KafkaBroker
 
 from shared.spine import metrics
 from shared.spine.clock import monotonic
+from shared.spine.error_policy import ErrorPolicy
 from shared.spine.settings import SpineSettings
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ class Watched(Protocol):
     name: str
     settings: SpineSettings
     broker: KafkaBroker | None
+    policy: ErrorPolicy
     failed: str | None
 
 
@@ -50,7 +52,7 @@ class Watchdog:
         except Exception as error:
             log.debug("lag not measured", extra={"error": repr(error)[:200]})
             return
-        topic = subscriber.topics[0]
+        (topic,) = subscriber.topic_names_for_subscribe
         metrics.SPINE_CONSUMER_LAG_RECORDS.labels(self._service.name, topic).set(
             sum(end - done[partition] for partition, end in ends.items())
         )
@@ -63,6 +65,9 @@ class Watchdog:
             self._seen[topic] = (position, now)
             if self._said.pop(topic, None) == self._service.failed:
                 self._service.failed = None
+        elif self._service.policy.bugs.stopped:
+            # On purpose: a new start would only make dead letters of the next few records. A person has to look.
+            return
         elif now - since > self._service.settings.watchdog_seconds:
             log.critical("consumer stands still; exiting", extra={"topic": topic, "seconds": round(now - since)})
             # A clean shutdown would wait for the very task that is stuck.

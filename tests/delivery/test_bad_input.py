@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import MessageSizeTooLargeError
 
 from shared.events import Record, to_record
+from shared.events.dead import DeadKind
 from shared.events.records import MAX_BYTES
 from shared.events.topics import DEAD_MESSAGE_BYTES, MESSAGE_BYTES
 from shared.spine.dead_letters import DeadLetters
@@ -86,10 +87,10 @@ async def test_the_offset_moves_on_only_when_the_dead_letter_is_on_kafka(kafka: 
     class Held(DeadLetters):
         """Waits before the letter goes out."""
 
-        async def send(self, record: Any, reason: str, error: str = "") -> None:
+        async def send(self, record: Any, reason: str, error: str = "", kind: DeadKind = "permanent") -> None:
             held.set()
             await let_go.wait()
-            await super().send(record, reason, error)
+            await super().send(record, reason, error, kind)
 
     service = tiny_service(settings_for(tmp_path, kafka), name="held")
     let_go.set()

@@ -5,20 +5,27 @@ from typing import Any
 
 from shared.events import CATALOGUE, Event, MalformedEventError, Record, from_record, to_record
 from shared.events.base import ATTRIBUTES
+from shared.events.dead import DeadLetterSettled
 from shared.events.stored_examples import examples_of
 
 Headers = dict[str, bytes | None]
 
 
+def class_of(name: str) -> type[Event]:
+    """The class of an event; markers of dead letters have no topic of their own."""
+    return DeadLetterSettled if name == DeadLetterSettled.topic else CATALOGUE[name]
+
+
 def event_of(document: dict[str, Any]) -> Event:
     """A stored document as the event it tells of."""
-    cls = CATALOGUE[document["type"]]
-    return cls.model_validate_json(json.dumps({name: value for name, value in document.items() if name != "type"}))
+    return class_of(document["type"]).model_validate_json(
+        json.dumps({name: value for name, value in document.items() if name != "type"})
+    )
 
 
 def example(topic: str) -> Event:
     """The stored example of a topic."""
-    return event_of(examples_of(CATALOGUE[topic])[0])
+    return event_of(examples_of(class_of(topic))[0])
 
 
 def record(topic: str) -> Record:

@@ -12,12 +12,13 @@ from jsonschema import Draft202012Validator
 
 from shared.events import CATALOGUE
 from shared.events.asyncapi import document
+from shared.events.dead import DeadLetterSettled
 from shared.spine.topics import all_topics
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = document()
 EVENTS = {event.__name__: event for event in CATALOGUE.values()}
-each_message = pytest.mark.parametrize("name", EVENTS)
+each_message = pytest.mark.parametrize("name", [*EVENTS, DeadLetterSettled.__name__])
 
 
 def references(node: Any) -> Iterator[str]:

@@ -8,20 +8,22 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from shared.events import CATALOGUE, as_document, from_record, to_record, unknown_fields
+from shared.events import CATALOGUE, Event, as_document, from_record, to_record, unknown_fields
+from shared.events.dead import DeadLetterSettled
 from shared.events.stored_examples import FOLDER, body_of, examples_of
 from tests.events.records import event_of
 
+EVENTS: dict[str, type[Event]] = {**CATALOGUE, DeadLetterSettled.topic: DeadLetterSettled}
 DOCUMENTS = {
     f"{topic}-{number}": document
-    for topic, event in CATALOGUE.items()
+    for topic, event in EVENTS.items()
     for number, document in enumerate(examples_of(event))
 }
 each = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
 
 
-def test_every_topic_has_an_example_and_every_example_a_topic() -> None:
-    assert {file.name.split(".")[0] for file in FOLDER.glob("*.json")} == set(CATALOGUE)
+def test_every_event_has_an_example_and_every_example_an_event() -> None:
+    assert {file.name.split(".")[0] for file in FOLDER.glob("*.json")} == set(EVENTS)
 
 
 @each

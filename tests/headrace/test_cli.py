@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from headrace.cli import app
 
 COMMANDS = (
-    "up down status validate apply train release rollback watch events ledger rebuild asyncapi demo".split()  # noqa: SIM905
+    "up down status validate apply train release rollback watch events ledger rebuild dead asyncapi demo".split()  # noqa: SIM905
 )
 
 
@@ -34,6 +34,13 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
     assert f"Example:  headrace {command}" in result.output
 
 
+@pytest.mark.parametrize("command", ["list", "show", "replay", "discard"])
+def test_so_does_every_command_for_dead_letters(command: str) -> None:
+    result = _run("dead", command, "--help")
+    assert result.exit_code == 0
+    assert f"Example:  headrace dead {command}" in result.output
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -46,6 +53,10 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
         ("events", "--explain", "some-id"),
         ("ledger", "flights"),
         ("rebuild", "registry", "--check"),
+        ("dead", "list"),
+        ("dead", "show", "model_trained.dead/0/1"),
+        ("dead", "replay", "--kind", "bug"),
+        ("dead", "discard", "model_trained.dead/0/1", "--reason", "a test"),
     ],
 )
 def test_without_a_running_system_each_command_says_how_to_start_it(home: Path, arguments: tuple[str, ...]) -> None:
@@ -74,6 +85,12 @@ def test_down_with_nothing_to_stop_is_no_failure(home: Path) -> None:
         (("fly",), "No such command 'fly'"),
         (("rebuild", "registry"), "say --check"),
         (("rebuild", "trainer", "--check"), "registry"),
+        (("dead", "replay"), "name letters, or choose them"),
+        (("dead", "replay", "model_trained.dead/0/1", "--kind", "bug"), "name letters, or choose them"),
+        (("dead", "replay", "--kind", "bug", "--body", __file__), "a body repairs one letter"),
+        (("dead", "discard", "model_trained.dead/0/1"), "Missing option '--reason'"),
+        (("dead", "list", "--kind", "odd"), "'malformed', 'permanent', 'bug'"),
+        (("dead", "list", "--since", "soon"), "a time such as"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_names_the_mistake(home: Path, arguments: tuple[str, ...], words: str) -> None:

@@ -71,7 +71,11 @@ def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
     for words in _commands(page.read_text(encoding="utf-8"), "headrace"):
         name, *rest = words[2:] if words[0] == "--home" else words
         assert name in commands, words
-        options = {option for parameter in commands[name].params for option in parameter.opts}
+        command = commands[name]
+        if hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+            assert rest[0] in command.commands, words
+            command = command.commands[rest[0]]
+        options = {option for parameter in command.params for option in parameter.opts}
         assert [word for word in rest if word.startswith("-") and word not in options] == [], words
 
 

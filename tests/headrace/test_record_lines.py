@@ -7,8 +7,9 @@ import pytest
 
 from headrace.record_lines import as_json, as_line, is_about
 from shared.events import CATALOGUE
+from shared.events.dead import DeadLetterSettled
 from shared.spine.dead_letters import dead_letter
-from tests.events.records import record
+from tests.events.records import example, record
 
 
 @dataclass
@@ -81,3 +82,24 @@ def test_a_use_case_is_found_by_the_body_and_by_the_key_where_there_is_none() ->
     assert is_about(HOSTILE[0], "flights_late")
     assert is_about(HOSTILE[1], None)
     assert not is_about(HOSTILE[1], "flights_late")
+
+
+def test_what_became_of_a_dead_letter_is_told_and_is_no_dead_letter() -> None:
+    said = example("dead_letter_settled")
+    assert isinstance(said, DeadLetterSettled)
+    marker = said.record("model_trained.dead")
+    found = Consumed(marker.topic, marker.value, marker.headers, marker.key)
+    line = as_line(found).plain
+    assert "ada replayed model_trained.dead/0/17 with a repaired body: the sender forgot the digest" in line
+    assert not {"gave up", "malformed"} & set(line.split("  "))
+    shown = json.loads(as_json(found))
+    assert (shown["type"], shown["topic"], shown["act"]) == ("dead_letter_settled", "model_trained.dead", "replayed")
+    assert "dead" not in shown
+
+
+def test_a_dead_letter_that_looks_like_a_marker_is_shown_as_a_letter() -> None:
+    said = example("dead_letter_settled")
+    assert isinstance(said, DeadLetterSettled)
+    marker = said.record("model_trained")
+    dead = buried(Consumed(marker.topic, marker.value, marker.headers, marker.key), "permanent: ce_type")
+    assert "registry gave up, permanent: ce_type" in as_line(dead).plain

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from fastapi import FastAPI
 
 from headrace.embedded_kafka import EmbeddedKafka
+from services.monitor import decoding
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
 from shared.events import Event, KpiReported, Record, TimeAdvanced, UseCaseApplied, from_record, to_record
@@ -154,6 +155,34 @@ async def test_garbage_is_dead_lettered_and_blocks_nothing(lab: Lab) -> None:
     broken = next(one for one in dead if dict(one.headers).get("ce_id") == b"\xff\xfe")
     assert broken.headers[:2] == bad_headers.headers
     assert lab.table().select("prediction_id", "label").rows() == [("good/0", "late")]
+
+
+async def test_a_bug_that_hits_everything_stops_the_consumer_and_loses_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_given: object) -> None:
+        raise KeyError("bug")
+
+    good = [served(f"g-{number}", contract_digest=CONTRACT.digest) for number in range(12)]
+    async with lab.running() as monitor:
+        await lab.publish(TimeAdvanced.begin(source="replay", time=NOON, now=NOON))
+        await until_closed(monitor, NOON)
+        with monkeypatch.context() as broken:
+            broken.setattr(decoding, "prediction_problem", fail)
+            await lab.publish(*good)
+            await lab.read("prediction_served.dead", 4)
+            async with asyncio.timeout(PATIENCE):
+                while not (reasons := await monitor.service.reasons_not_ready()):
+                    await monitor.service.status()
+            assert "the consumer of prediction_served stopped after 5 bugs in a row: KeyError('bug')" in reasons
+    async with lab.running() as monitor:
+        await lab.publish(advanced(MIDNIGHT))
+        await until_closed(monitor, MIDNIGHT)
+    assert await lab.count("prediction_served.dead") == 4
+    dead = {dict(one.headers)["ce_id"].decode() for one in await lab.read("prediction_served.dead", 4)}
+    counted = {name.partition("/")[0] for name in lab.table()["prediction_id"]}
+    assert counted == {event.request_id for event in good if event.id not in dead}
+    assert len(counted) == 8
 
 
 async def test_a_monitor_that_died_goes_on_from_the_tables(lab: Lab) -> None:

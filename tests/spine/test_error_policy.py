@@ -1,6 +1,7 @@
 """Three kinds of error: wait and try again, dead letter at once, three tries and then dead."""
 
 import asyncio
+import itertools
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,13 +9,14 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from prometheus_client import REGISTRY
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from shared.events import MalformedEventError
 from shared.spine import error_policy
 from shared.spine.dead_letters import DeadLetters
-from shared.spine.error_policy import BUGS_IN_A_ROW, ErrorPolicy, kind_of
+from shared.spine.error_policy import ErrorPolicy, kind_of
 from shared.spine.errors import PermanentError, TransientError
 from tests.spine.told import KeptPublisher
 
@@ -101,6 +103,7 @@ async def test_a_permanent_error_makes_a_dead_letter_at_once(policy: ErrorPolicy
     assert dict(headers[len(HEADERS) :]) == {
         "dead_reason": b"permanent: the package is not the one it says",
         "dead_error": b"PermanentError",
+        "dead_kind": b"permanent",
         "dead_service": b"registry",
         "dead_topic": b"model_trained",
         "dead_partition": b"2",
@@ -151,34 +154,97 @@ async def test_a_dead_letter_that_kafka_does_not_take_keeps_the_record(
     assert len(publisher.records) == 1
 
 
-async def test_twenty_bugs_in_a_row_stop_the_consumer_before_the_twentieth_record_is_lost(
-    policy: ErrorPolicy, publisher: KeptPublisher
-) -> None:
-    async def broken() -> None:
-        raise KeyError("bug")
+async def broken() -> None:
+    """A handler with a bug that hits everything."""
+    raise KeyError("bug")
+
+
+async def impossible() -> None:
+    """A handler of a record that can never be read."""
+    raise MalformedEventError("body", "is not JSON")
+
+
+async def until_stopped(policy: ErrorPolicy, *handlers: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]":
+    """Handle one record after the other, in turns by these handlers, until the consumer has stopped."""
 
     async def everything() -> None:
-        while True:
-            await policy.run(Consumed(), broken)
+        for offset, handle in enumerate(itertools.cycle(handlers)):
+            await policy.run(Consumed(offset=offset), handle)
 
-    task: asyncio.Task[None] = asyncio.create_task(everything())
-    while not policy.stopped:
+    task = asyncio.create_task(everything())
+    while not policy.bugs.stopped:
         await asyncio.wait([task], timeout=0.01)
-    assert len(publisher.records) == BUGS_IN_A_ROW - 1
-    assert "20 bugs in a row on model_trained" in policy.stopped
+    return task
+
+
+async def test_five_bugs_in_a_row_stop_the_consumer_before_the_fifth_record_is_lost(
+    policy: ErrorPolicy, publisher: KeptPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = await until_stopped(policy, broken)
+    assert policy.bugs.stopped == {
+        "model_trained": "the consumer of model_trained stopped after 5 bugs in a row: KeyError('bug')"
+    }
+    assert [r.levelname for r in caplog.records if r.message.startswith("consumer stopped")] == ["CRITICAL"]
+    labels = {"service": "registry", "topic": "model_trained"}
+    assert REGISTRY.get_sample_value("spine_consumer_stopped", labels) == 1
     await asyncio.wait([task], timeout=0.05)
     assert not task.done()
-    assert len(publisher.records) == BUGS_IN_A_ROW - 1
+    assert [dict(letter.headers)["dead_offset"] for letter in publisher.records] == [b"0", b"1", b"2", b"3"]
+    task.cancel()
+
+
+async def test_malformed_records_never_stop_a_consumer(policy: ErrorPolicy, publisher: KeptPublisher) -> None:
+    for offset in range(200):
+        await policy.run(Consumed(offset=offset), impossible)
+    assert policy.bugs.stopped == {}
+    assert {dict(letter.headers)["dead_kind"] for letter in publisher.records} == {b"malformed"}
+    assert len(publisher.records) == 200
+
+
+async def test_malformed_records_between_bugs_do_not_hide_that_nothing_is_handled(
+    policy: ErrorPolicy, publisher: KeptPublisher
+) -> None:
+    task = await until_stopped(policy, broken, impossible)
+    kinds = [dict(letter.headers)["dead_kind"] for letter in publisher.records]
+    assert (kinds.count(b"bug"), kinds.count(b"malformed")) == (4, 4)
     task.cancel()
 
 
 async def test_one_success_between_bugs_lets_the_consumer_go_on(policy: ErrorPolicy, publisher: KeptPublisher) -> None:
-    for _ in range(2):
-        for _ in range(BUGS_IN_A_ROW - 1):
-            await policy.run(Consumed(), failing(*[KeyError("bug")] * 3)[0])
-        await policy.run(Consumed(), failing()[0])
-    assert policy.stopped is None
-    assert len(publisher.records) == 2 * (BUGS_IN_A_ROW - 1)
+    for offset in range(10):
+        await policy.run(Consumed(offset=offset), broken if offset % 5 else failing()[0])
+    assert policy.bugs.stopped == {}
+    assert len(publisher.records) == 8
+
+
+async def test_bugs_on_one_topic_do_not_stop_another(policy: ErrorPolicy) -> None:
+    for offset in range(4):
+        for topic in ("model_trained", "model_released"):
+            await policy.run(Consumed(topic, offset=offset), broken)
+    assert policy.bugs.stopped == {}
+
+
+async def test_one_record_that_comes_again_and_again_is_still_one_bug(
+    policy: ErrorPolicy, publisher: KeptPublisher
+) -> None:
+    publisher.refusals = 10
+    for _ in range(10):
+        with pytest.raises(TransientError):
+            await policy.run(Consumed(), broken)
+    await policy.run(Consumed(), broken)
+    assert (policy.bugs.stopped, len(publisher.records)) == ({}, 1)
+
+
+async def test_dead_letters_are_counted_by_service_topic_and_kind(policy: ErrorPolicy) -> None:
+    def count(kind: str) -> float:
+        labels = {"service": "registry", "topic": "kpi_reported", "kind": kind}
+        return REGISTRY.get_sample_value("spine_dead_letters_total", labels) or 0
+
+    before = [count(kind) for kind in ("malformed", "permanent", "bug")]
+    for error in (MalformedEventError("body", "x"), PermanentError("x"), PermanentError("y"), KeyError("x")):
+        await policy.run(Consumed("kpi_reported"), failing(*[error] * 3)[0])
+    after = [count(kind) for kind in ("malformed", "permanent", "bug")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("empty", [b"", None])

@@ -2,13 +2,19 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from faststream.kafka import KafkaBroker
+from aiokafka import TopicPartition
+from faststream.kafka import KafkaBroker, KafkaRouter
+from prometheus_client import REGISTRY
 
 from shared.spine import watchdog as module
+from shared.spine.dead_letters import DeadLetters
+from shared.spine.error_policy import ErrorPolicy
 from shared.spine.settings import SpineSettings
 from shared.spine.watchdog import Watchdog
+from tests.spine.told import KeptPublisher
 
 
 @dataclass
@@ -18,6 +24,7 @@ class Watched:
     name: str = "registry"
     settings: SpineSettings = field(default_factory=lambda: SpineSettings(watchdog_seconds=100.0))
     broker: KafkaBroker | None = None
+    policy: ErrorPolicy = field(default_factory=lambda: ErrorPolicy("registry", DeadLetters(KeptPublisher(), "")))
     failed: str | None = None
 
     def unready(self) -> str | None:
@@ -97,3 +104,38 @@ def test_a_consumer_with_nothing_to_do_may_rest_for_ever(watch: Stopwatch) -> No
         look(dog, 5, behind=False)
     look(dog, 5)
     assert service.unready() is None
+
+
+def test_a_consumer_that_stopped_on_purpose_is_not_ended(watch: Stopwatch) -> None:
+    service = Watched()
+    service.policy.bugs.stopped["model_trained"] = "bugs"
+    dog = Watchdog(service)
+    for watch.now in (0, 60, 101, 1e6):
+        look(dog, 5)
+    assert service.unready() is None
+
+
+class Lagging:
+    """A consumer that has handled 3 of 8 records."""
+
+    def assignment(self) -> set[TopicPartition]:
+        """Its only partition."""
+        return {TopicPartition("model_trained", 0)}
+
+    async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the topic ends."""
+        return dict.fromkeys(partitions, 8)
+
+    async def committed(self, _partition: TopicPartition) -> int:
+        """How far it is."""
+        return 3
+
+
+async def test_lag_is_measured_under_the_name_of_the_topic(watch: Stopwatch) -> None:
+    router = KafkaRouter()
+    subscriber: Any = router.subscriber("model_trained", group_id="registry.model_trained")
+    KafkaBroker(routers=[router])
+    subscriber.consumer = Lagging()
+    await Watchdog(Watched())._look(subscriber)
+    labels = {"service": "registry", "topic": "model_trained"}
+    assert REGISTRY.get_sample_value("spine_consumer_lag_records", labels) == 5
