@@ -16,7 +16,9 @@ from services.monitor.buffer import TABLE_OF, Batch, Buffer
 from services.monitor.contents import outcome_problems, prediction_problem
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import Contracts
+from services.monitor.technical_store import FailureStore
 from shared.events import MalformedEventError, OutcomeRecorded, PredictionServed, from_record, unknown_fields
+from shared.feedback.rows import Placed
 from shared.feedback.schema import TOPICS, TableName
 from shared.feedback.table import FeedbackTable
 from shared.spine.clock import monotonic
@@ -224,6 +226,8 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             # Past markers of transactions too, which are records that no reader sees.
             self._buffer.skip_to((partition.topic, partition.partition), position)
         batches, self._since = self._buffer.batches(), None
+        # Before the offsets, since a death in between only brings the same failures again.
+        await self._keep(self._buffer.failures)
         for batch in batches:
             await asyncio.to_thread(self._append, batch)
         if story != self._story or not batches:
@@ -234,6 +238,11 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._commits % self._settings.monitor_compact_commits == 0:
             for table in self._tables.values():
                 await asyncio.to_thread(table.compact)
+
+    async def _keep(self, failures: Sequence[Placed[PredictionServed]]) -> None:
+        if failures:
+            async with self._db.transaction() as session:
+                await FailureStore(session).add(failures)
 
     def _append(self, batch: Batch) -> None:
         with metrics.MONITOR_FLUSH_SECONDS.labels(batch.table).time():
