@@ -11,6 +11,7 @@ from services.monitor.ingest import Ingest
 from services.monitor.rollbacks import Rollbacks
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import BlockStore, Contracts, LookStore, ReleaseStore
+from services.monitor.technical_rollbacks import TechnicalRollbacks
 from shared.package import PackageStore
 from shared.spine import logs
 from shared.spine.app import Service, build_app, serve
@@ -31,6 +32,7 @@ class Monitor:
         self.contracts = Contracts()
         self.closing = Closing(self.db, settings.feedback_location, self.contracts)
         self.rollbacks = Rollbacks(self.db, self.contracts)
+        self.technical = TechnicalRollbacks(self.db, settings.feedback_location, self.contracts)
         baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
         self.drifting = Drifting(self.db, settings.feedback_location, self.contracts, baselines, settings.seed)
         router = ServiceRouter("monitor", settings.instance)
@@ -52,6 +54,7 @@ class Monitor:
             self.clock.on_step(self.ingest.catch_up)
         self.clock.on_step(self.closing.step)
         self.clock.on_step(self.rollbacks.step)
+        self.clock.on_step(self.technical.step)
         self.clock.on_step(self.drifting.step)
 
     async def _consume(self) -> None:
@@ -74,6 +77,7 @@ class Monitor:
                 "last_block": dict(await BlockStore(session).list_last()),
                 "releases": await ReleaseStore(session).list_current(),
                 "regret": self.rollbacks.detail(),
+                "technical": self.technical.detail(),
                 "drift": await self.drifting.detail(),
             }
 

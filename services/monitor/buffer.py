@@ -26,13 +26,14 @@ class Buffer:
     def __init__(self) -> None:
         self._served: list[Placed[PredictionServed]] = []
         self._told: list[Placed[OutcomeRecorded]] = []
+        self._failed: list[Placed[PredictionServed]] = []
         self.following: dict[tuple[str, int], int] = {}
         self.written: dict[tuple[str, int], int] = {}
         self.rows = 0
 
     def begin(self, offsets: dict[tuple[str, int], int]) -> None:
         """Forget everything that is not written; go on from these offsets."""
-        self._served, self._told, self.rows = [], [], 0
+        self._served, self._told, self._failed, self.rows = [], [], [], 0
         self.following, self.written = dict(offsets), dict(offsets)
 
     def add(self, topic: str, partition: int, offset: int, event: PredictionServed | OutcomeRecorded | None) -> None:
@@ -45,6 +46,9 @@ class Buffer:
             case PredictionServed(status="answered"):
                 self._served.append(Placed(event, partition, offset))
                 self.rows += len(event.event_times)
+            case PredictionServed(status="failed") if event.release_sequence:
+                self._failed.append(Placed(event, partition, offset))
+                self.rows += 1
             case OutcomeRecorded():
                 self._told.append(Placed(event, partition, offset))
                 self.rows += len(event.outcomes)
@@ -59,6 +63,11 @@ class Buffer:
     def is_clean(self) -> bool:
         """Everything that was read is written."""
         return self.following == self.written
+
+    @property
+    def failures(self) -> Sequence[Placed[PredictionServed]]:
+        """The requests that a release failed, to be kept before the offsets move past them."""
+        return tuple(self._failed)
 
     def batches(self) -> Sequence[Batch]:
         """What is to be written now: at most one append per table."""
@@ -80,7 +89,8 @@ class Buffer:
             self.written |= batch.offsets
         self._served = [placed for placed in self._served if self._is_open(TOPICS["decisions"], placed)]
         self._told = [placed for placed in self._told if self._is_open(TOPICS["outcomes"], placed)]
-        self.rows = sum(len(placed.event.event_times) for placed in self._served)
+        self._failed = [placed for placed in self._failed if self._is_open(TOPICS["decisions"], placed)]
+        self.rows = len(self._failed) + sum(len(placed.event.event_times) for placed in self._served)
         self.rows += sum(len(placed.event.outcomes) for placed in self._told)
 
     def _is_open(self, topic: str, placed: Placed[PredictionServed] | Placed[OutcomeRecorded]) -> bool:

@@ -5,8 +5,9 @@ from typing import Annotated
 from faststream import Context
 
 from services.monitor.store import Contracts, ContractStore, EvaluationStore, ReleaseStore
+from services.monitor.technical_store import ActivationStore
 from shared.contract.schema import Contract
-from shared.events import ModelReleased, PackageEvaluated, UseCaseApplied
+from shared.events import ActivationReported, ModelReleased, PackageEvaluated, UseCaseApplied
 from shared.spine.db import Db
 from shared.spine.inbox import first_time
 from shared.spine.subscribe import ServiceRouter, subscribe
@@ -19,6 +20,7 @@ def add_handlers(router: ServiceRouter) -> None:
     subscribe(router, UseCaseApplied)(on_use_case_applied)
     subscribe(router, ModelReleased)(on_model_released)
     subscribe(router, PackageEvaluated)(on_package_evaluated)
+    subscribe(router, ActivationReported)(on_activation_reported)
 
 
 async def on_use_case_applied(event: UseCaseApplied, db: Db, contracts: ContractsDep) -> None:
@@ -45,3 +47,10 @@ async def on_package_evaluated(event: PackageEvaluated, db: Db) -> None:
     async with db.transaction() as session:
         if await first_time(session, event):
             await EvaluationStore(session).add(event)
+
+
+async def on_activation_reported(event: ActivationReported, db: Db) -> None:
+    """Keep what a serving worker says about a release; what follows from it is decided when the clock moves."""
+    async with db.transaction() as session:
+        if await first_time(session, event):
+            await ActivationStore(session).add(event)

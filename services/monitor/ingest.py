@@ -16,6 +16,9 @@ from services.monitor.buffer import TABLE_OF, Batch, Buffer
 from services.monitor.decoding import DataEvent, Decoder
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import Contracts
+from services.monitor.technical_store import FailureStore
+from shared.events import PredictionServed
+from shared.feedback.rows import Placed
 from shared.feedback.schema import TOPICS, TableName
 from shared.feedback.table import FeedbackTable
 from shared.spine.bug_limit import BugLimit, ConsumerStoppedError
@@ -226,6 +229,8 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             # Past markers of transactions too, which are records that no reader sees.
             self._buffer.skip_to((partition.topic, partition.partition), position)
         batches, self._since = self._buffer.batches(), None
+        # Before the offsets, since a death in between only brings the same failures again.
+        await self._keep(self._buffer.failures)
         appends = [asyncio.to_thread(self._append, batch) for batch in batches]
         # Both are waited for, whatever becomes of one: nothing may write behind a restart's back.
         for failed in await asyncio.gather(*appends, return_exceptions=True):
@@ -239,6 +244,11 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._commits % self._settings.monitor_compact_commits == 0:
             for table in self._tables.values():
                 await asyncio.to_thread(table.compact)
+
+    async def _keep(self, failures: Sequence[Placed[PredictionServed]]) -> None:
+        if failures:
+            async with self._db.transaction() as session:
+                await FailureStore(session).add(failures)
 
     def _append(self, batch: Batch) -> None:
         with metrics.MONITOR_FLUSH_SECONDS.labels(batch.table).time():

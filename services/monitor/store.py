@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.monitor.changes import Changes, Look, Touched
@@ -78,6 +78,20 @@ class ReleaseStore:
         )
         same = (ReleaseRow.use_case == newest.c.use_case, ReleaseRow.sequence == newest.c.sequence)
         return list(await self._session.scalars(select(ReleaseRow).join(newest, and_(*same))))
+
+    async def get_last_of(self, package: str, before: ReleaseRow) -> ReleaseRow | None:
+        """The newest earlier release of a package."""
+        query = self._earlier(before).where(ReleaseRow.package_digest == package)
+        return await self._session.scalar(query)
+
+    async def get_last_other(self, before: ReleaseRow) -> ReleaseRow | None:
+        """The newest earlier release of any other package."""
+        query = self._earlier(before).where(ReleaseRow.package_digest != before.package_digest)
+        return await self._session.scalar(query)
+
+    def _earlier(self, before: ReleaseRow) -> Select[ReleaseRow]:
+        earlier = (ReleaseRow.use_case == before.use_case, ReleaseRow.sequence < before.sequence)
+        return select(ReleaseRow).where(*earlier).order_by(ReleaseRow.sequence.desc()).limit(1)
 
 
 class EvaluationStore:

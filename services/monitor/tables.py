@@ -6,7 +6,7 @@ Names begin with `monitor_`, so that services may share one PostgreSQL database.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Integer, String, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Index, Integer, String, Text, TypeDecorator
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.spine.db import Base
@@ -100,6 +100,47 @@ class RollbackAskRow(Base):
     release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     last_block: Mapped[str] = mapped_column(String(64), primary_key=True)
     asked_at: Mapped[datetime] = mapped_column(Instant)
+    event_id: Mapped[str] = mapped_column(String(64))
+
+
+class ActivationRow(Base):
+    """A serving worker's word on a release; one that refused and serves it later has said both."""
+
+    __tablename__ = "monitor_activations"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    replica: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    worker: Mapped[str] = mapped_column(String(256), primary_key=True)
+    status: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reported_at: Mapped[datetime] = mapped_column(Instant)
+    event: Mapped[str] = mapped_column(Text)
+
+
+class FailureRow(Base):
+    """A request that failed at least once under a release; what answered it later stands in the table of decisions."""
+
+    __tablename__ = "monitor_failures"
+    __table_args__ = (Index("monitor_failures_time", "use_case", "release_sequence", "failed_at"),)
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    request_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    failed_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    # Where its event lies: it counts once the tables have gone past it, together with what was answered beside it.
+    kafka_partition: Mapped[int] = mapped_column(Integer)
+    kafka_offset: Mapped[int] = mapped_column(BigInteger)
+
+
+class TechnicalAskRow(Base):
+    """A rollback that was asked for on technical evidence: once per release, KPI and cooldown."""
+
+    __tablename__ = "monitor_technical_asks"
+
+    use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kpi: Mapped[str] = mapped_column(String(32), primary_key=True)
+    asked_at: Mapped[datetime] = mapped_column(Instant, primary_key=True)
     event_id: Mapped[str] = mapped_column(String(64))
 
 

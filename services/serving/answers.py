@@ -18,6 +18,8 @@ from shared.events import MAX_ROWS, PredictionServed, derived_id
 
 # An event repeats the request's inputs and adds to them; well below the 1 MiB that a topic takes.
 EVENT_BYTES = 600_000
+# How a request ends that gets no answer: by its client's fault, or not.
+Missed = Literal["refused", "failed"]
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,22 @@ def _event(
         flagged=rows.flagged[part],
         numbers={name: column[part] for name, column in rows.numbers.items()},
         categories={name: column[part] for name, column in rows.categories.items()},
+    )
+
+
+def missed_event(use_case: str, request_id: str, status: Missed, error: str, version: Version | None) -> Served:
+    """Return the event of a request without answer; `version` is the release that was asked, None before the first."""
+    return Served(
+        use_case=use_case,
+        request_id=request_id,
+        first_position=0,
+        status=status,
+        latency_ms=0.0,
+        error=error.replace("\0", "?")[:4096],
+        release_sequence=version.sequence if version else 0,
+        package_digest=version.package_digest if version else None,
+        behaviour_digest=version.behaviour_digest if version else None,
+        contract_digest=version.contract_digest if version else None,
     )
 
 

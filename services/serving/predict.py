@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from services.serving import answers, metrics
-from services.serving.answers import SERVED_JSON, Served
+from services.serving.answers import SERVED_JSON, Missed, Served
 from services.serving.decode import Ask
 from services.serving.entries import Head, Message
 from services.serving.faults import CONTENT_TYPE, Refused, problem_body
@@ -22,8 +23,8 @@ from shared.spine.problems import Problem
 log = logging.getLogger(__name__)
 
 JSON = "application/json"
-# Refusals are events too, but a client that is wrong a thousand times a second must not fill the spool.
-REFUSALS_PER_SECOND = 20.0
+# Refusals and failures are events too, but a thousand of them a second must not fill the spool.
+TOLD_PER_SECOND = 20.0
 
 
 class Answer(NamedTuple):
@@ -46,33 +47,47 @@ class Predictor:
     time_limit: float = 10.0
 
     def __post_init__(self) -> None:
-        self._refusals, self._since = REFUSALS_PER_SECOND, monotonic()
+        # Each kind has its own: wrong clients must not hide a release that fails.
+        self._left: dict[Missed, float] = {"refused": TOLD_PER_SECOND, "failed": TOLD_PER_SECOND}
+        self._since = monotonic()
 
     async def answer(self, use_case: str, body: bytes) -> Answer:
         """Answer one request; everything that can go wrong is a problem document, and an event."""
         started = monotonic()
-        request_id: str | None = None
+        live: Live | None = None
+        ask: Ask | None = None
         try:
             live = self._live(use_case)
             ask = live.decoder.decode(body, self.clock.known)
-            request_id = ask.request_id
             async with asyncio.timeout(self.time_limit):
                 result = await self._predict(live, ask, started)
-        except Problem as problem:
-            request_id = request_id or getattr(problem, "request_id", None)
-            return await self.refuse(use_case, problem, request_id)
+        except Exception as error:
+            problem = _problem_of(error)
+            request_id = ask.request_id if ask else getattr(problem, "request_id", None)
+            return await self.refuse(use_case, problem, request_id, live, ask)
         metrics.SERVING_LATENCY_SECONDS.labels(use_case).observe(monotonic() - started)
         return Answer(200, result)
 
-    async def refuse(self, use_case: str, problem: Problem, request_id: str | None) -> Answer:
+    async def refuse(
+        self,
+        use_case: str,
+        problem: Problem,
+        request_id: str | None,
+        live: Live | None = None,
+        ask: Ask | None = None,
+    ) -> Answer:
         """Answer with a problem; the event that says so is written when the use case is known."""
         name = request_id or new_request_id()
         known = use_case in self.serving.known
-        status = "failed" if problem.status >= 500 else "refused"
+        # A record that fits the contract and that the model cannot score is no fault of the client.
+        model_is_why = isinstance(problem.__cause__, BadRowError)
+        status: Missed = "failed" if problem.status >= 500 or model_is_why else "refused"
         metrics.SERVING_REQUESTS_TOTAL.labels(use_case if known else "", "predict", status).inc()
         spool_is_why = isinstance(problem.__cause__, SpoolBusyError | SpoolFullError)
-        if known and not spool_is_why and self._may_tell():
-            await self._tell(use_case, name, status, problem.detail)
+        if known and not spool_is_why and self._may_tell(status):
+            event = answers.missed_event(use_case, name, status, problem.detail, live.version if live else None)
+            # The event time that an answer would have had, so that both count in the same block.
+            await self._tell(event, max(ask.rows.times) if ask else self.clock.known or wall_now())
         headers = (("retry-after", "1"),) if problem.status == 503 else ()
         return Answer(problem.status, problem_body(problem, name), CONTENT_TYPE, headers)
 
@@ -92,8 +107,8 @@ class Predictor:
             else:
                 scores = await live.model.score(ask.rows)
             return await self._write(live, ask, scores, started)
-        except (SpoolBusyError, SpoolFullError, OverloadedError, TimeoutError) as error:
-            raise Problem(503, str(error) or "no answer within the time limit") from error
+        except (SpoolBusyError, SpoolFullError, OverloadedError) as error:
+            raise Problem(503, str(error)) from error
         except BadRowError as error:
             log.warning("a record cannot be scored", extra={"use_case": live.version.use_case, "error": str(error)})
             raise Problem(422, str(error), record=error.position) from error
@@ -164,31 +179,38 @@ class Predictor:
             for decision, reason in zip(event.decisions, event.reasons, strict=True):
                 metrics.SERVING_PREDICTIONS_TOTAL.labels(head.use_case, decision, reason).inc()
 
-    def _may_tell(self) -> bool:
+    def _may_tell(self, status: Missed) -> bool:
         now = monotonic()
-        self._refusals = min(REFUSALS_PER_SECOND, self._refusals + (now - self._since) * REFUSALS_PER_SECOND)
-        self._since = now
-        if self._refusals < 1:
+        gained, self._since = (now - self._since) * TOLD_PER_SECOND, now
+        for kind, left in self._left.items():
+            self._left[kind] = min(TOLD_PER_SECOND, left + gained)
+        if self._left[status] < 1:
             return False
-        self._refusals -= 1
+        self._left[status] -= 1
         return True
 
-    async def _tell(self, use_case: str, request_id: str, status: str, error: str) -> None:
-        event = Served(
-            use_case=use_case,
-            request_id=request_id,
-            first_position=0,
-            status="failed" if status == "failed" else "refused",
-            latency_ms=0.0,
-            error=error.replace("\0", "?")[:4096],
-        )
+    async def _tell(self, event: Served, time: datetime) -> None:
         body = SERVED_JSON.encode(event)
-        message: Message = answers.message_of(event, body, self.source, self.clock.known or wall_now())
+        message: Message = answers.message_of(event, body, self.source, time)
         try:
             async with self.journal.locked():
-                self.journal.append(
-                    Head(at=wall_now().timestamp(), use_case=use_case, request_id=request_id, messages=[message]),
-                    [body],
+                head = Head(
+                    at=wall_now().timestamp(),
+                    use_case=event.use_case,
+                    request_id=event.request_id,
+                    messages=[message],
                 )
+                self.journal.append(head, [body])
         except (SpoolBusyError, SpoolFullError):
-            log.warning("a refusal could not be written down", extra={"use_case": use_case, "error": error[:200]})
+            log.warning("it could not be written down", extra={"use_case": event.use_case, "error": event.error})
+
+
+def _problem_of(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case TimeoutError():
+            return Problem(503, "no answer within the time limit")
+        case _:
+            log.error("a request failed", exc_info=error)
+            return Problem(500, "this request failed inside")

@@ -61,6 +61,9 @@ Switch = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, FINITE]
 Positive = Annotated[float, Field(gt=0), FINITE, _range("a number above 0")]
 Share = Annotated[float, Field(ge=0, le=1), FINITE, _range("a number from 0 to 1")]
+SomeShare = Annotated[float, Field(gt=0, le=1), FINITE, _range("a number above 0, at most 1")]
 HalfShare = Annotated[float, Field(ge=0, le=0.5), FINITE, _range("a number from 0 to 0.5")]
 Alpha = Annotated[float, Field(ge=1e-6, le=0.5), FINITE, _range("an error bound from 0.000001 to 0.5")]
+# What `rollback.max_error_rate` is where a contract says nothing.
+USUAL_ERROR_RATE = 0.05
 CLASSIFICATION = ("binary", "multiclass")

@@ -25,6 +25,7 @@ from shared.contract.durations import Days, Duration, FixedDuration
 from shared.contract.fields import (
     CLASSIFICATION,
     FINITE,
+    USUAL_ERROR_RATE,
     Alpha,
     EntryPoint,
     HalfShare,
@@ -34,6 +35,7 @@ from shared.contract.fields import (
     Party,
     Positive,
     Share,
+    SomeShare,
     Switch,
     Unit,
     Words,
@@ -182,12 +184,17 @@ class Retraining(Frozen):
 
 
 class Rollback(Frozen):
-    """Which KPIs take a release back, and how sure that must be."""
+    """Which KPIs take a release back, and how sure that must be. Technical failures do, whatever `on` lists."""
 
     on: tuple[Name, ...] = ()
     alpha: Alpha = 0.01
     cooldown: FixedDuration = Duration(7, "d")
     probation: FixedDuration = Field(Duration(60, "d"), description="how long a forced release is watched at most")
+    max_error_rate: SomeShare | None = Field(
+        None,
+        description="share of a block's requests that may fail; above it the release is asked back, as it is when a "
+        f"worker refuses it, whatever `on` lists; {USUAL_ERROR_RATE:g} where nothing is said, 1 for never",
+    )
 
 
 def _by_name(entries: dict[str, Any]) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class ActivationReported(Event):
 
     topic: ClassVar[str] = "activation_reported"
     publishers: ClassVar = ("serving",)
-    listeners: ClassVar = ("registry",)
+    listeners: ClassVar = ("registry", "monitor")
 
     use_case: Name
     sequence: Annotated[int, Field(ge=1)]

@@ -99,8 +99,10 @@ class Service:
 
     async def status(self) -> dict[str, Any]:
         """What `headrace status` and the replay ask: quiet means that nothing is under way here."""
+        pending = await self.pending()
+        # Last, and in a read of its own: a step that has ended meanwhile may have left an event.
         async with self.db.read() as session:
-            pending = {"outbox": await waiting(session), **await self.pending()}
+            pending = {"outbox": await waiting(session), **pending}
         now = self.clock.known
         return {
             "service": self.name,

@@ -33,6 +33,12 @@ def test_the_flights_contract_has_its_twenty_columns() -> None:
     assert flights.minor(flights.decisions["review"].costs["late"]) == 60
 
 
+def test_a_contract_signed_before_the_limit_of_errors_keeps_its_digest() -> None:
+    assert "max_error_rate" not in contract().to_json()["rollback"]
+    limited = contract(BINARY, ("signed_by", "rollback: {max_error_rate: 0.2}\nsigned_by"))
+    assert limited.to_json()["rollback"]["max_error_rate"] == limited.rollback.max_error_rate == 0.2
+
+
 def test_the_way_money_is_written_does_not_reach_the_digest() -> None:
     assert contract().digest == contract(BINARY, ("late: 5.00", 'late: "5.0"'), ("on_time: 1.00", "on_time: 1")).digest
 
@@ -112,6 +118,8 @@ def test_every_amount_of_cents_is_counted_exactly(amount: Decimal) -> None:
             "outside the KPI's range",
         ),
         ("signed_by", "rollback: {on: [regret]}\nsigned_by", "is not one of the kpis"),
+        ("signed_by", "rollback: {max_error_rate: 0}\nsigned_by", "greater than 0"),
+        ("signed_by", "rollback: {max_error_rate: 1.5}\nsigned_by", "less than or equal to 1"),
         ("signed_by", "retraining: {on: [schedule]}\nsigned_by", "`every` is missing"),
         ("signed_by", "retraining: {every: 1 month}\nsigned_by", "a period without a schedule"),
         ("signed_by", "gates: {max_error: 3}\nsigned_by", "has no such gate"),

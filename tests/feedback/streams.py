@@ -50,6 +50,21 @@ def served(
     )
 
 
+def failed(
+    request_id: str, time: dt.datetime = NOON, *, release: int = 1, use_case: str = "flights", status: str = "failed"
+) -> PredictionServed:
+    """One request without an answer, under a release."""
+    return PredictionServed.begin(
+        source="serving",
+        time=time,
+        use_case=use_case,
+        request_id=request_id,
+        status=status,
+        error="the model gives no finite score",
+        release_sequence=release,
+    )
+
+
 def happened(
     labels: Mapping[str, str], known_at: dt.datetime = NOON + dt.timedelta(hours=5), use_case: str = "flights"
 ) -> OutcomeRecorded:

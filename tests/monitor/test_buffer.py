@@ -3,7 +3,7 @@
 import datetime as dt
 
 from services.monitor.buffer import Buffer
-from tests.feedback.streams import NOON, happened, served
+from tests.feedback.streams import NOON, failed, happened, served
 
 PREDICTED, TOLD = "prediction_served", "outcome_recorded"
 
@@ -44,6 +44,20 @@ def test_dead_letters_and_markers_move_the_offset_without_rows() -> None:
     buffer.skip_to((PREDICTED, 0), 7)
     (batch,) = buffer.batches()
     assert (batch.rows.num_rows, batch.offsets) == (0, {(PREDICTED, 0): 7})
+
+
+def test_failed_requests_wait_until_the_offsets_are_past_them() -> None:
+    buffer = Buffer()
+    for offset, event in enumerate((failed("a"), failed("b", release=0), failed("c", status="refused"), served("d"))):
+        buffer.add(PREDICTED, 0, offset, event)
+    batches = buffer.batches()
+    buffer.add(PREDICTED, 0, 4, failed("e"))
+    assert [(placed.event.request_id, placed.offset) for placed in buffer.failures] == [("a", 0), ("e", 4)]
+    assert buffer.rows == 3, "a storm of errors is written as early as as many rows"
+    buffer.take_written(batches)
+    assert [placed.event.request_id for placed in buffer.failures] == ["e"]
+    buffer.begin({})
+    assert (list(buffer.failures), buffer.rows) == ([], 0)
 
 
 def test_what_comes_while_writing_stays() -> None:

@@ -13,18 +13,30 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from headrace.embedded_kafka import EmbeddedKafka
 from services.monitor import decoding
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
-from shared.events import Event, KpiReported, Record, TimeAdvanced, UseCaseApplied, from_record, to_record
+from services.monitor.tables import TechnicalAskRow
+from shared.events import (
+    Event,
+    KpiReported,
+    ModelReleased,
+    Record,
+    RollbackRequested,
+    TimeAdvanced,
+    UseCaseApplied,
+    from_record,
+    to_record,
+)
 from shared.feedback.joined import joined
 from shared.feedback.table import FeedbackTable
 from shared.spine.app import build_app
 from shared.spine.topics import provision
 from tests.feedback.contracts import flights_contract
-from tests.feedback.streams import NOON, happened, served
+from tests.feedback.streams import NOON, failed, happened, served
 
 pytestmark = pytest.mark.kafka
 DAY = dt.timedelta(days=1)
@@ -107,11 +119,26 @@ async def until_closed(monitor: Monitor, now: dt.datetime) -> None:
             status = await monitor.service.status()
 
 
+async def until_heard(monitor: Monitor, releases: dict[str, int]) -> None:
+    """Ask until these releases are known; lifecycle topics do not wait for each other."""
+    async with asyncio.timeout(PATIENCE):
+        while (await monitor.service.status())["detail"]["releases"] != releases:
+            pass
+
+
 def day_of(number: int) -> Iterable[Event]:
     noon = NOON + number * DAY
     for i in range(4):
         yield served(f"d{number}-{i}", [noon] * 5, contract_digest=CONTRACT.digest)
         yield happened({f"d{number}-{i}/{k}": "late" for k in range(5)}, noon)
+
+
+def released(sequence: int) -> ModelReleased:
+    return ModelReleased.begin(
+        source="registry", time=NOON - DAY, use_case="flights", sequence=sequence, package_digest=f"{sequence:064x}",
+        behaviour_digest="b" * 64, contract_digest=CONTRACT.digest, policy={}, cause="person", reason="a try",
+        released_by="ada", rollback_target=f"{1:064x}" if sequence > 1 else None,
+    )  # fmt: skip
 
 
 def advanced(now: dt.datetime) -> TimeAdvanced:
@@ -199,6 +226,29 @@ async def test_a_monitor_that_died_goes_on_from_the_tables(lab: Lab) -> None:
     raw = FeedbackTable(lab.home / "feedback", "decisions").scan("flights").collect()
     assert raw.height == raw.unique(["prediction_id"]).height == 40
     assert await lab.count("kpi_reported") == 2
+    assert await lab.count("prediction_served.dead") == 0
+
+
+async def test_failed_requests_are_counted_once_across_lives_and_take_a_release_back(lab: Lab) -> None:
+    errors = [failed(f"x{i}", release=2) for i in range(5)]
+    answers = [served(f"a{i}", release=2, contract_digest=CONTRACT.digest) for i in range(45)]
+    await lab.publish(*(released(sequence) for sequence in (1, 2)))
+    async with lab.running() as monitor:
+        await until_heard(monitor, {"flights": 2})
+        await lab.publish(*errors, *answers)
+    async with lab.running() as monitor:
+        # The shipper may send what it sent before once more.
+        await lab.publish(*errors[:3], advanced(MIDNIGHT))
+        await until_closed(monitor, MIDNIGHT)
+    async with lab.running() as monitor:
+        await lab.publish(advanced(MIDNIGHT + DAY))
+        await until_closed(monitor, MIDNIGHT + DAY)
+        async with monitor.db.read() as session:
+            assert len(list(await session.scalars(select(TechnicalAskRow)))) == 1
+    (record,) = await lab.read("rollback_requested", 1)
+    request = from_record(RollbackRequested, record.value, record.headers)
+    assert (request.kpi, request.release_sequence, request.time) == ("error_rate", 2, MIDNIGHT)
+    assert request.evidence == {"failed": 5, "requests": 50, "share": 0.1, "limit": 0.05}
     assert await lab.count("prediction_served.dead") == 0
 
 

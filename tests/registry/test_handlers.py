@@ -249,6 +249,22 @@ async def test_a_damaged_target_is_not_rolled_back_to(registry: Registry) -> Non
     assert "target_not_usable" in (await lines(registry))[-1].entry.text
 
 
+@pytest.mark.parametrize("kpi", ["activation", "error_rate"])
+async def test_technical_evidence_takes_back_a_release_whatever_the_contract_rests_rollbacks_on(
+    registry: Registry, kpi: str
+) -> None:
+    toys = await registry.released(0, 1)
+    await registry.hear(request(release_sequence=2, kpi=kpi, evidence={"failed": 3.0}))
+    await registry.advance(NOW + DAY)
+    released = (await registry.said("model_released"))[-1]
+    assert (released.cause, released.package_digest) == ("rollback", toys[0].digest)
+    assert f"kpi {kpi}; failed 3" in released.reason
+    # The other KPI of the same step finds that it is done.
+    await registry.hear(request("late", NOW + DAY, release_sequence=2))
+    await registry.advance(NOW + 2 * DAY)
+    assert "stale_sequence" in (await lines(registry))[-1].entry.text
+
+
 async def test_one_rollback_of_a_service_per_cooldown(registry: Registry) -> None:
     await registry.released(0, 1, 2)
     await registry.hear(request("one"))

@@ -53,12 +53,17 @@ async def ask(predictor: Predictor, use_case: str = "trains", **body: Any) -> tu
 
 def written(predictor: Predictor) -> list[Any]:
     """The prediction events in the journal."""
+    return [event for _, event in shipped(predictor)]
+
+
+def shipped(predictor: Predictor) -> list[tuple[dict[str, str], Any]]:
+    """The same with their headers."""
     directory = predictor.journal.directory
     found = []
     for number in segments.list_segments(directory):
         for _, _, head, payload in segments.read(segments.path_of(directory, number)):
             _, start = decode_head(payload)
-            found += [read_served(body) for _, body in bodies(head, payload, start)]
+            found += [(dict(sent.headers), read_served(body)) for sent, body in bodies(head, payload, start)]
     return found
 
 
@@ -118,6 +123,29 @@ async def test_a_refused_request_is_written_down_without_rows_and_takes_nothing(
 async def test_a_record_that_the_model_cannot_score_is_named(predictor: Predictor) -> None:
     status, document = await ask(predictor, records=[{"size": 1}, {"size": 3}])
     assert (status, document["record"]) == (422, 1)
+
+
+async def test_what_a_release_fails_names_it_at_the_event_time_that_an_answer_would_have_had(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_at = "2013-03-01T07:00:00Z"
+    assert (await ask(predictor, request_id="a", record={"size": 3, "left_at": left_at}))[0] == 422
+    monkeypatch.setattr(predictor, "time_limit", 0)
+    assert (await ask(predictor, request_id="b", record={"size": 1, "left_at": left_at}))[0] == 503
+    monkeypatch.setattr(predictor, "_predict", None)
+    assert (await ask(predictor, request_id="c", record={"size": 1, "left_at": left_at}))[0] == 500
+    assert (await ask(predictor, "waiting", record={}))[0] == 503
+    told = [(event.request_id, event.status, event.release_sequence) for event in written(predictor)]
+    assert told[:3] == [(name, "failed", 1) for name in "abc"]
+    assert told[3][1:] == ("failed", 0), "nobody's fault but that of who released nothing"
+    assert [headers["ce_time"] for headers, _ in shipped(predictor)] == [left_at] * 3 + ["2013-03-01T00:00:00Z"]
+
+
+async def test_wrong_clients_do_not_hide_what_a_release_fails(predictor: Predictor) -> None:
+    for _ in range(100):
+        await ask(predictor, record={"sise": 1})
+    await ask(predictor, record={"size": 3})
+    assert written(predictor)[-1].status == "failed"
 
 
 async def test_a_full_spool_answers_503_and_takes_no_capacity(predictor: Predictor, tmp_path: Path) -> None:
