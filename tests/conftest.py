@@ -1,11 +1,17 @@
 """Fixtures for every test; a test that asks for `kafka` gets a real broker."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from headrace.embedded_kafka import EmbeddedKafka
+
+
+def pytest_configure() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, and so would every process of these tests."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
