@@ -59,17 +59,11 @@ RUNS_CODE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "s
 
 
 @cache
-def parsed(path: Path) -> ast.Module:
-    """A Python file, parsed once for all rules."""
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
-@cache
 def sources(*folders: str) -> list[Source]:
     """Every Python file below these folders, parsed."""
     files = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return [
-        (path.relative_to(ROOT).as_posix(), parsed(path))
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"), str(path)))
         for path in files
         if not {"__pycache__", ".venv", ".headrace"} & set(path.parts)
     ]
