@@ -34,6 +34,8 @@ class Server(HTTPServer):
     allow_reuse_address = True
 Server(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 """
+# Its process ends by itself: where the supervisor is killed, nobody is there to end it.
+ALONE = SERVICE.replace("import signal; signal.pause()", "pass")
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVICE
 SLOW_TO_END = (
     "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: print('asked to end', flush=True))\n" + SERVICE
@@ -203,7 +205,7 @@ def _run_apart(home: Path, service: str) -> RunInfo:
 
 
 def test_nothing_outlives_a_supervisor_that_is_killed_and_the_next_one_starts(tmp_path: Path) -> None:
-    pid = _run_apart(tmp_path, SERVICE).services["registry"].pid
+    pid = _run_apart(tmp_path, ALONE).services["registry"].pid
     _eventually(lambda: not _exists(pid))
     with _supervisor(tmp_path, _services(registry=SERVICE)) as system:
         assert system.start().services["registry"].pid != pid
