@@ -16,7 +16,8 @@ from shared.events import CATALOGUE
 from shared.spine.clock import monotonic
 from shared.spine.topics import partitions_of
 
-POLL_SECONDS = 0.02
+# The longer a thing takes the rarer it is asked for: a fit of ten seconds needs the cores that asking would take.
+POLL_SECONDS, RAREST_SECONDS = 0.02, 0.25
 # A follower may be behind on data topics until the clock moves: the tables take one commit per day of a replay.
 MOVES_WITH_THE_CLOCK = frozenset({"unflushed", "table_lag"})
 
@@ -43,6 +44,8 @@ class QuietWatch:
         self._consumer: AIOKafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
         self._caught_up: dict[str, int] = {}
+        self._suspect: str | None = None
+        self._ends_seen: Mapping[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,21 +59,24 @@ class QuietWatch:
 
         With `now`, every clock must stand there and the tables must hold everything. Raises NotQuietError.
         """
-        end = monotonic() + deadline_seconds
+        begun = monotonic()
         before: Look | None = None
         while True:
             look = await self._look(now)
             if not look.busy and before is not None and not before.busy and look.ends == before.ends:
                 return
-            if monotonic() > end:
+            waited = monotonic() - begun
+            if waited > deadline_seconds:
                 raise NotQuietError(f"still under way after {deadline_seconds:.0f} s: {', '.join(look.busy)}")
             # The second look follows at once: what it guards against is a record written during the first.
             if look.busy:
-                await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(min(max(POLL_SECONDS, waited / 20), RAREST_SECONDS))
             before = look
 
     async def _look(self, now: datetime | None) -> Look:
         try:
+            if text := await self._still(now):
+                return Look((text,), {})
             # Statuses first: what they say is done has its records below the ends read afterwards.
             said = await asyncio.gather(*(self._status(name, url) for name, url in self._services.items()))
             ends = await self._ends()
@@ -78,8 +84,20 @@ class QuietWatch:
         except (KafkaError, OSError, httpx.HTTPError, TimeoutError) as error:
             await self._hang_up()
             return Look((f"no answer: {error!r}",), {})
-        busy = [text for status in said for text in _under_way(status, now)]
-        return Look((*busy, *_disagreements(said), *late), ends)
+        busy = {status["service"]: _under_way(status, now) for status in said}
+        self._suspect = next((name for name, texts in busy.items() if texts), next(iter(late), None))
+        self._ends_seen = ends
+        texts = (text for found in busy.values() for text in found)
+        return Look((*texts, *_disagreements(said), *(f"{group} is behind" for group in late)), ends)
+
+    async def _still(self, now: datetime | None) -> str | None:
+        """What the last look found under way is asked for alone: while it is, nobody else need be asked."""
+        suspect = self._suspect
+        if suspect is None:
+            return None
+        if url := self._services.get(suspect):
+            return next(iter(_under_way(await self._status(suspect, url), now)), None)
+        return f"{suspect} is behind" if await self._is_behind(suspect, self._ends_seen) else None
 
     async def _status(self, name: str, url: str) -> dict[str, Any]:
         answer = await self._http.get(f"{url}/v1/status")
@@ -102,22 +120,23 @@ class QuietWatch:
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> list[str]:
         """Groups `<service>.<topic>` that have not handled a lifecycle topic to its end."""
         assert self._admin is not None
-        behind = []
-        for group, *_ in await self._admin.list_consumer_groups():
-            partition = TopicPartition(str(group).partition(".")[2], 0)
-            end = ends.get(partition, 0)
-            if partition not in ends or self._caught_up.get(group) == end or not end:
-                continue
-            done = (await self._admin.list_consumer_group_offsets(group)).get(partition)
-            if done is None or done.offset < end:
-                behind.append(f"{group} is behind")
-            else:
-                self._caught_up[group] = end
-        return behind
+        groups = [str(group) for group, *_ in await self._admin.list_consumer_groups()]
+        return [group for group in groups if await self._is_behind(group, ends)]
+
+    async def _is_behind(self, group: str, ends: Mapping[TopicPartition, int]) -> bool:
+        partition = TopicPartition(group.partition(".")[2], 0)
+        end = ends.get(partition, 0)
+        if self._admin is None or not end or self._caught_up.get(group) == end:
+            return False
+        done = (await self._admin.list_consumer_group_offsets(group)).get(partition)
+        if done is None or done.offset < end:
+            return True
+        self._caught_up[group] = end
+        return False
 
     async def _hang_up(self) -> None:
         consumer, admin = self._consumer, self._admin
-        self._consumer, self._admin, self._caught_up = None, None, {}
+        self._consumer, self._admin, self._caught_up, self._suspect = None, None, {}, None
         if consumer:
             await consumer.stop()
         if admin:
