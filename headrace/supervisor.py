@@ -60,6 +60,8 @@ class Supervisor:
             "HEADRACE_SEED": str(seed),
             "HEADRACE_INSTANCE": str(instance),
             "HEADRACE_SERVING_WORKERS": str(workers),
+            # In a replay everything waits for a run.
+            "HEADRACE_TRAINER_FIT_READY": str(clock == "replay"),
             "HEADRACE_TRAINER_USE_CASES_DIR": str(use_cases.absolute()),
         }
         self._address = kafka or ""

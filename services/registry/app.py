@@ -1,5 +1,6 @@
 """Builds and runs the registry: `python -m services.registry.app`."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from services.registry.patience import Patience
 from services.registry.settings import RegistrySettings
 from services.registry.store import ActivationStore, ReleaseStore, UseCaseStore
 from shared.package import PackageStore
+from shared.package.allow_list import warm
 from shared.spine.app import Service, build_app, serve
 from shared.spine.clock import Clock
 from shared.spine.db import Database
@@ -42,6 +44,7 @@ def make_app(settings: RegistrySettings) -> FastAPI:
         router=router,
         http=[api.router, api_packages.router],
         context={"packages": packages, "patience": Patience(settings.registry_package_wait_seconds)},
+        background=[partial(asyncio.to_thread, warm)],
         detail=partial(describe, db),
     )
     app = build_app(service)

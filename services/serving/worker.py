@@ -26,6 +26,7 @@ from services.serving.outcomes import Outcomes
 from services.serving.predict import Predictor
 from services.serving.reports import Reporter
 from services.serving.settings import ServingSettings
+from shared.package.allow_list import warm
 from shared.package.store import PackageStore
 from shared.spine import logs
 from shared.spine.auth import ApiKeys
@@ -128,7 +129,7 @@ class Worker:
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
         server = Server(config, self.health, self.settings.serving_drain_seconds)
-        jobs = [self.follower.run(), self.heartbeat(), family.watch(parent)]
+        jobs = [self.follower.run(), self.heartbeat(), family.watch(parent), asyncio.to_thread(warm)]
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             await server.serve(sockets=[listening])

@@ -1,5 +1,6 @@
 """Builds and runs the trainer: `python -m services.trainer.app`."""
 
+import asyncio
 from functools import partial
 
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from services.trainer.requests import decide_requests
 from services.trainer.runs import Runs
 from services.trainer.settings import TrainerSettings
 from services.trainer.store import RunStore
+from shared.package.allow_list import warm
 from shared.package.store import PackageStore
 from shared.spine.app import Service, build_app, serve
 from shared.spine.clock import Clock
@@ -40,7 +42,7 @@ def make_app(settings: TrainerSettings) -> FastAPI:
         router=router,
         http=[api.router],
         context={"runs": runs, "seed": Seed(settings.seed), "evaluations": evaluations},
-        background=[runs.run],
+        background=[runs.run, partial(asyncio.to_thread, warm)],
         pending=partial(count_pending, db),
     )
     app = build_app(service)

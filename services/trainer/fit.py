@@ -1,5 +1,9 @@
-"""The fit process, `python -m services.trainer.fit RUN_DIR`: reads job.json there, leaves a package and result.json."""
+"""The fit process, `python -m services.trainer.fit [RUN_DIR]`: reads job.json there, leaves a package and result.json.
 
+Without RUN_DIR it loads its libraries first, then waits for the folder's name as a line on stdin.
+"""
+
+import importlib
 import logging
 import os
 import resource
@@ -8,13 +12,21 @@ import sys
 import threading
 from pathlib import Path
 
-from services.trainer.job import JOB, CannotTrainError, Job, Result, write_result
+from services.trainer.job import JOB, LOG, CannotTrainError, Job, Result, write_result
+from shared.package.allow_list import warm
 
 MEBIBYTE = 1024 * 1024
 
 
-def main(run_dir: Path) -> None:
+def main(run_dir: Path | None) -> None:
     """Fit once; whatever goes wrong becomes a reason that people can read."""
+    if run_dir is None:
+        importlib.import_module("services.trainer.train")
+        warm()
+        run_dir = _told_on_stdin()
+        log = os.open(run_dir / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     job = Job.model_validate_json((run_dir / JOB).read_text(encoding="utf-8"))
@@ -40,6 +52,16 @@ def _attempt(job: Job, run_dir: Path) -> Result:
         return Result(outcome="failed", reason=f"{type(error).__name__}: {error}"[:2000])
 
 
+def _told_on_stdin() -> Path:
+    """Wait for work; end of file means that the trainer has none and is gone."""
+    line = b""
+    while not line.endswith(b"\n"):
+        if not (byte := os.read(0, 1)):
+            sys.exit(0)
+        line += byte
+    return Path(os.fsdecode(line[:-1]))
+
+
 def _limit_memory(megabytes: int) -> None:
     limit = megabytes * MEBIBYTE
     _, most = resource.getrlimit(resource.RLIMIT_AS)
@@ -58,4 +80,4 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -41,6 +41,7 @@ class Runs:
         self._owner = f"trainer-{settings.instance}"
         self._woken = asyncio.Event()
         self._seen: dict[str, tuple[int, float]] = {}
+        self._ready: FitProcess | None = None
 
     def wake(self) -> None:
         """Say that there may be something to do."""
@@ -48,11 +49,17 @@ class Runs:
 
     async def run(self) -> None:
         """Work for ever."""
-        while True:
-            self._woken.clear()
-            if not await self.work_once():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._settings.trainer_poll_seconds)
+        try:
+            while True:
+                self._woken.clear()
+                if self._settings.trainer_fit_ready:
+                    await self.make_ready()
+                if not await self.work_once():
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._woken.wait(), self._settings.trainer_poll_seconds)
+        finally:
+            if self._ready:
+                await self._ready.kill()
 
     async def work_once(self) -> bool:
         """Do one run to its end if there is one to do."""
@@ -68,6 +75,19 @@ class Runs:
                     return True
         return False
 
+    async def make_ready(self) -> FitProcess:
+        """Have a fit process that waits for the next run with its libraries loaded."""
+        if self._ready is None or not self._ready.lives:
+            self._ready = await FitProcess.start()
+        return self._ready
+
+    async def _begin(self, job: Job, run_dir: Path) -> FitProcess:
+        process, self._ready = self._ready, None
+        if process is None or not process.lives:
+            process = await FitProcess.start()
+        process.begin(job, run_dir)
+        return process
+
     def _is_free(self, run: RunRow) -> bool:
         """Queued, left behind by this trainer's last life, or its heartbeat stands still for the whole lease."""
         if run.state == "queued" or run.owner == self._owner:
@@ -81,7 +101,7 @@ class Runs:
     async def _work(self, run: RunRow, attempt: int) -> None:
         began = monotonic()
         run_dir = self._settings.runs_dir / run.id / str(attempt)
-        process = await FitProcess.start(await self._job(run, attempt), run_dir)
+        process = await self._begin(await self._job(run, attempt), run_dir)
         log.info("run started", extra={"run": run.id, "use_case": run.use_case, "attempt": attempt, "pid": process.pid})
         beat = asyncio.create_task(self._beat(run.id, attempt, process))
         try:

@@ -21,6 +21,9 @@ class TrainerSettings(SpineSettings):
     trainer_use_cases_dir: Path = Field(default=Path("examples"), description="<dir>/<use case>/ holds its code")
     trainer_fit_limit_seconds: float = Field(default=3600, gt=0)
     trainer_fit_memory_megabytes: int = Field(default=16_384, ge=256, description="address space of the fit process")
+    trainer_fit_ready: bool = Field(
+        default=False, description="keep a fit process ready: a run begins 2 s sooner, for some 300 MB of memory"
+    )
     trainer_lease_seconds: float = Field(default=30, gt=0, description="without a heartbeat another trainer takes over")
     trainer_table_wait_seconds: float = Field(
         default=20, ge=0, description="how long a training waits for what lies in the data topics; a replay: for ever"

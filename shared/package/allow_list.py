@@ -30,6 +30,11 @@ MAX_UNPACKED_BYTES = 4 * 1024**3
 MAX_MEMBERS = 200_000
 
 
+def warm() -> None:
+    """Load what models are read with (about 2 s), so that the first model need not wait for it."""
+    import skops.io  # noqa: F401
+
+
 def check_types(model_file: Path) -> tuple[str, ...]:
     """Return the types beyond skops' own trust, all of them allowed; raises PackageRefused for any other."""
     # skops brings all of scikit-learn: a service that only reads manifests and profiles must not wait for it.

@@ -28,7 +28,8 @@ DIGEST = "a" * 64
 
 
 async def run(job: Job, run_dir: Path, limit_seconds: float = 120) -> Result:
-    process = await FitProcess.start(job, run_dir)
+    process = await FitProcess.start()
+    process.begin(job, run_dir)
     return await process.result(limit_seconds)
 
 
@@ -129,7 +130,8 @@ async def test_every_failure_has_a_reason_that_people_can_read(
 
 
 async def test_a_fit_that_takes_too_long_is_ended(make_job: MakeJob, tmp_path: Path) -> None:
-    process = await FitProcess.start(make_job("build_endless"), tmp_path / "run")
+    process = await FitProcess.start()
+    process.begin(make_job("build_endless"), tmp_path / "run")
     result = await process.result(limit_seconds=0.5)
     assert result.outcome == "failed"
     assert result.reason == "the fit took longer than its 0.5 seconds"
@@ -151,6 +153,18 @@ def test_a_fit_ends_when_its_trainer_is_gone(make_job: MakeJob, tmp_path: Path) 
     assert process.stdin
     process.stdin.close()
     assert process.wait(60) == -signal.SIGKILL
+
+
+def test_a_fit_that_waits_for_work_ends_when_its_trainer_is_gone() -> None:
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "services.trainer.fit"],
+        stdin=subprocess.PIPE,
+        env=fit_environment(),
+        start_new_session=True,
+    )
+    assert waiting.stdin
+    waiting.stdin.close()
+    assert waiting.wait(60) == 0
 
 
 def test_a_fit_gets_one_thread_and_none_of_the_service_s_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,22 @@ async def test_a_fit_process_that_is_killed_fails_its_run_with_the_signal(
 
 
 @process
+async def test_a_ready_fit_process_does_the_next_run_and_a_dead_one_is_replaced(
+    db: Database, make_runs: Callable[..., Runs], toy_contract: Contract, make_job: MakeJob, started: Started
+) -> None:
+    await ask(db, toy_contract, make_job("build_endless"))
+    runs = make_runs()
+    dead = await runs.make_ready()
+    await dead.kill()
+    ready = await runs.make_ready()
+    assert ready.pid != dead.pid
+    work = asyncio.create_task(runs.work_once())
+    assert await started() == ready.pid
+    await ready.kill()
+    assert await work
+
+
+@process
 async def test_another_trainer_s_run_is_taken_only_when_its_heartbeat_stands_still(
     db: Database, make_runs: Callable[..., Runs], toy_contract: Contract, make_job: MakeJob
 ) -> None:
