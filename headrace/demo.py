@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -29,6 +30,18 @@ from headrace.supervisor import Supervisor
 from shared.spine.clock import monotonic
 
 console = Console()
+COLUMNS = {
+    "month": 7,
+    "volume": 6,
+    "late": 5,
+    "AUC": 5,
+    "Brier": 6,
+    "managed": 7,
+    "frozen": 6,
+    "no model": 5,
+    "reviews a day": 7,
+    "max": 3,
+}
 
 
 def run(name: str, months: str, seed: int, report: Path | None, keep: bool, home: Path) -> int:
@@ -153,9 +166,11 @@ def _say_loop(report: dict[str, Any]) -> None:
 def month_table(report: dict[str, Any]) -> Table:
     """The result by month."""
     unit = 10 ** report["minor_digits"]
-    table = Table(title=f"{report['use_case']} by month (labelled cases; cost in {report['currency']} per case)")
-    for column in ("month", "volume", "late", "AUC", "Brier", "managed", "frozen", "no model", "reviews a day", "max"):
-        table.add_column(column, justify="left" if column == "month" else "right")
+    title = f"{report['use_case']} by month (labelled cases; cost in {report['currency']} per case)"
+    # 80 columns hold every number; it is the headings that wrap.
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column, width in COLUMNS.items():
+        table.add_column(column, justify="left" if column == "month" else "right", min_width=width)
     for line in report["months"]:
         cases, frozen = max(line["labelled"], 1), report["frozen_by_month"].get(line["month"])
         table.add_row(
