@@ -1,30 +1,15 @@
 """The monitor's rows: contracts, releases, blocks with their last report, and how far it has looked.
 
-Names begin with `monitor_`, so that services may share one PostgreSQL database.
+Names begin with `monitor_`, so that a dump says whose they are; inbox and outbox do not, hence one database each.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Index, Integer, String, Text, TypeDecorator
+from sqlalchemy import JSON, CheckConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.spine.db import Base
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime in UTC; SQLite alone would forget the zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """From UTC."""
-        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+from shared.spine.db import Base, Instant
 
 
 class ContractRow(Base):
@@ -34,7 +19,7 @@ class ContractRow(Base):
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    revision: Mapped[int] = mapped_column(Integer)
+    revision: Mapped[int]
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
@@ -44,7 +29,7 @@ class ReleaseRow(Base):
     __tablename__ = "monitor_releases"
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
-    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
     package_digest: Mapped[str] = mapped_column(String(64))
     rollback_target: Mapped[str | None] = mapped_column(String(64))
     released_at: Mapped[datetime] = mapped_column(Instant)
@@ -61,7 +46,7 @@ class BlockRow(Base):
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
     block: Mapped[str] = mapped_column(String(64), primary_key=True)
-    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(primary_key=True)
     package_digest: Mapped[str] = mapped_column(String(64))
     behaviour_digest: Mapped[str] = mapped_column(String(64))
     contract_digest: Mapped[str] = mapped_column(String(64))
@@ -70,7 +55,7 @@ class BlockRow(Base):
     # Nothing is reported before `ends_at`; `due_at` is the next moment at which time alone changes the report.
     ends_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     due_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
-    revision: Mapped[int] = mapped_column(Integer, default=0)
+    revision: Mapped[int] = mapped_column(default=0)
     event_id: Mapped[str | None] = mapped_column(String(64), default=None)
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     # Stored once: later labels change the report, never what entered evidence.
@@ -97,7 +82,7 @@ class RollbackAskRow(Base):
     __tablename__ = "monitor_rollback_asks"
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
-    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(primary_key=True)
     last_block: Mapped[str] = mapped_column(String(64), primary_key=True)
     asked_at: Mapped[datetime] = mapped_column(Instant)
     event_id: Mapped[str] = mapped_column(String(64))
@@ -109,8 +94,8 @@ class ActivationRow(Base):
     __tablename__ = "monitor_activations"
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
-    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    replica: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    replica: Mapped[int] = mapped_column(primary_key=True)
     worker: Mapped[str] = mapped_column(String(256), primary_key=True)
     status: Mapped[str] = mapped_column(String(32), primary_key=True)
     reported_at: Mapped[datetime] = mapped_column(Instant)
@@ -124,12 +109,12 @@ class FailureRow(Base):
     __table_args__ = (Index("monitor_failures_time", "use_case", "release_sequence", "failed_at"),)
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
-    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(primary_key=True)
     request_id: Mapped[str] = mapped_column(String(128), primary_key=True)
     failed_at: Mapped[datetime] = mapped_column(Instant, index=True)
     # Where its event lies: it counts once the tables have gone past it, together with what was answered beside it.
-    kafka_partition: Mapped[int] = mapped_column(Integer)
-    kafka_offset: Mapped[int] = mapped_column(BigInteger)
+    kafka_partition: Mapped[int]
+    kafka_offset: Mapped[int]
 
 
 class TechnicalAskRow(Base):
@@ -138,7 +123,7 @@ class TechnicalAskRow(Base):
     __tablename__ = "monitor_technical_asks"
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
-    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(primary_key=True)
     kpi: Mapped[str] = mapped_column(String(32), primary_key=True)
     asked_at: Mapped[datetime] = mapped_column(Instant, primary_key=True)
     event_id: Mapped[str] = mapped_column(String(64))
@@ -151,7 +136,7 @@ class DriftEpochRow(Base):
     __table_args__ = (CheckConstraint("(alarm_block IS NULL) = (event_id IS NULL)", name="monitor_drift_epochs_alarm"),)
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
-    epoch: Mapped[int] = mapped_column(Integer, primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
     package_digest: Mapped[str] = mapped_column(String(64))
     alarm_block: Mapped[str | None] = mapped_column(String(64), default=None)
     event_id: Mapped[str | None] = mapped_column(String(64), default=None)
@@ -164,7 +149,7 @@ class DriftBlockRow(Base):
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
     block: Mapped[str] = mapped_column(String(64), primary_key=True)
-    epoch: Mapped[int] = mapped_column(Integer)
+    epoch: Mapped[int]
     statistics: Mapped[dict[str, Any]] = mapped_column(JSON)
     e_value: Mapped[float]
     threshold: Mapped[float]
@@ -178,8 +163,8 @@ class ProgressRow(Base):
     __tablename__ = "monitor_progress"
 
     topic: Mapped[str] = mapped_column(String(128), primary_key=True)
-    partition: Mapped[int] = mapped_column(Integer, primary_key=True)
-    following: Mapped[int] = mapped_column(BigInteger)
+    partition: Mapped[int] = mapped_column(primary_key=True)
+    following: Mapped[int]
 
 
 class LookRow(Base):
@@ -187,8 +172,8 @@ class LookRow(Base):
 
     __tablename__ = "monitor_looks"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    decisions_version: Mapped[int | None] = mapped_column(BigInteger)
-    outcomes_version: Mapped[int | None] = mapped_column(BigInteger)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    decisions_version: Mapped[int | None]
+    outcomes_version: Mapped[int | None]
     marked_at: Mapped[datetime] = mapped_column(Instant)
     closed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)

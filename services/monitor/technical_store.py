@@ -5,14 +5,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.monitor.requests import Failure
 from services.monitor.tables import ActivationRow, FailureRow, TechnicalAskRow
 from shared.events import ActivationReported, PredictionServed, RollbackRequested
 from shared.feedback.rows import Placed
+from shared.spine.db import insert_or
 
 # Bounds for a storm of errors: per release and UTC day (one write may go past it), and in days before and after now.
 MOST_A_DAY = 20_000
@@ -65,8 +64,8 @@ class FailureStore:
                 }
                 for placed in events
             ]
-            insert = postgresql_insert if self._session.get_bind().dialect.name == "postgresql" else sqlite_insert
-            await self._session.execute(insert(FailureRow).on_conflict_do_nothing(), rows[:MOST_A_DAY])
+            statement = insert_or(self._session, FailureRow).on_conflict_do_nothing()
+            await self._session.execute(statement, rows[:MOST_A_DAY])
 
     async def get_last(self, use_case: str, sequence: int, before: datetime) -> datetime | None:
         """When the newest failure of a release was, before an event time."""

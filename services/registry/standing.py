@@ -33,14 +33,14 @@ async def load_standing(db: Database, use_case: str) -> Standing | None:
 
 async def assert_unchanged(session: AsyncSession, use_case: str, standing: Standing | None) -> None:
     """Raises TransientError when another act came between: what was decided outside is decided again."""
-    now = await _load(session, use_case, lock=True)
+    now = await _load(session, use_case)
     if _version(now) != _version(standing):
         raise TransientError(f"{use_case} changed meanwhile; try again")
 
 
-async def _load(session: AsyncSession, use_case: str, *, lock: bool = False) -> Standing | None:
+async def _load(session: AsyncSession, use_case: str) -> Standing | None:
     use_cases = UseCaseStore(session)
-    row = await use_cases.get(use_case, lock=lock)
+    row = await use_cases.get(use_case)
     if row is None:
         return None
     contract = await use_cases.get_contract(row.contract_digest)

@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.ledger import GENESIS, Break, Entry, Link, chain_hash, find_break
@@ -32,6 +30,7 @@ from shared.events import (
     UseCaseApplied,
 )
 from shared.package import Manifest
+from shared.spine.db import insert_or
 
 
 class UseCaseStore:
@@ -40,10 +39,9 @@ class UseCaseStore:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def get(self, use_case: str, *, lock: bool = False) -> UseCaseRow | None:
-        """The use case; with `lock`, two acts on it wait for each other (PostgreSQL; SQLite has one writer anyway)."""
-        query = select(UseCaseRow).where(UseCaseRow.use_case == use_case)
-        return await self._session.scalar(query.with_for_update() if lock else query)
+    async def get(self, use_case: str) -> UseCaseRow | None:
+        """The use case, if a contract was ever applied for it."""
+        return await self._session.scalar(select(UseCaseRow).where(UseCaseRow.use_case == use_case))
 
     async def list_all(self) -> Sequence[UseCaseRow]:
         """Every use case, by name."""
@@ -253,13 +251,8 @@ class LedgerStore:
         self._session = session
 
     async def append(self, entry: Entry) -> None:
-        """Write one line; whoever else writes waits for this transaction."""
-        head = await self._session.scalar(
-            select(LedgerHeadRow)
-            .where(LedgerHeadRow.id == 1)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
+        """Write one line."""
+        head = await self._session.get(LedgerHeadRow, 1, populate_existing=True)
         length, previous = (head.length, head.hash) if head else (0, GENESIS)
         own = chain_hash(previous, entry)
         await self._session.execute(
@@ -286,6 +279,5 @@ def _link(row: LedgerRow) -> Link:
 
 
 async def _upsert(session: AsyncSession, row: Any, key: dict[str, Any], values: dict[str, Any]) -> None:
-    dialect_insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-    statement = dialect_insert(row.__table__).values(**key, **values)
+    statement = insert_or(session, row).values(**key, **values)
     await session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))

@@ -1,46 +1,30 @@
 """The registry's rows; what must never be is refused by the table itself.
 
-Names begin with `registry_`, so that services may share one PostgreSQL database.
+Names begin with `registry_`, so that a dump says whose they are; inbox and outbox do not, hence one database each.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     DDL,
     JSON,
     CheckConstraint,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     event,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.spine.db import Base
+from shared.spine.db import Base, Instant
 
 CAUSES = ("first", "promotion", "person", "rollback", "objective")
 PACKAGE_STATES = ("uploaded", "available", "rejected")
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime in UTC; SQLite alone would forget the zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _digest(column: str) -> CheckConstraint:
@@ -254,7 +238,7 @@ class LedgerHeadRow(Base):
 
 _REFUSE = """
 CREATE OR REPLACE FUNCTION headrace_append_only() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME; END $$
+$$ BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; END $$
 """
 
 

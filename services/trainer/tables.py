@@ -1,28 +1,18 @@
-"""The trainer's rows; names begin with `trainer_`, so that services may share one PostgreSQL database."""
+"""The trainer's rows.
 
-from datetime import UTC, datetime
+Names begin with `trainer_`, so that a dump says whose they are; inbox and outbox do not, hence one database each.
+"""
+
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Index, String, Text, TypeDecorator, text
+from sqlalchemy import JSON, CheckConstraint, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.spine.db import Base
+from shared.spine.db import Base, Instant
 
 OPEN = ("queued", "running")
 STATES = (*OPEN, "trained", "declined", "failed", "cancelled")
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime in UTC; SQLite alone would forget the zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class UseCaseRow(Base):
@@ -59,7 +49,7 @@ class RunRow(Base):
     use_case: Mapped[str] = mapped_column(String(64), index=True)
     cause: Mapped[dict[str, Any]] = mapped_column(JSON)
     as_of: Mapped[datetime] = mapped_column(Instant)
-    seed: Mapped[int] = mapped_column(BigInteger)
+    seed: Mapped[int]
     contract_digest: Mapped[str | None] = mapped_column(String(64))
     contract: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(16))
@@ -128,7 +118,7 @@ class ReleaseRow(Base):
     __tablename__ = "trainer_releases"
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
-    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
     package_digest: Mapped[str] = mapped_column(String(64))
     rollback_target: Mapped[str | None] = mapped_column(String(64))
     released_at: Mapped[datetime] = mapped_column(Instant)
@@ -141,7 +131,7 @@ class BlockRow(Base):
 
     use_case: Mapped[str] = mapped_column(String(64), primary_key=True)
     block: Mapped[str] = mapped_column(String(64), primary_key=True)
-    release_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    release_sequence: Mapped[int] = mapped_column(primary_key=True)
     contract_digest: Mapped[str] = mapped_column(String(64))
     judged_at: Mapped[datetime] = mapped_column(Instant)
     event: Mapped[dict[str, Any]] = mapped_column(JSON)

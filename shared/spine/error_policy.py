@@ -11,6 +11,7 @@ from faststream import BaseMiddleware
 from faststream.exceptions import HandlerException
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared.events import MalformedEventError
 from shared.events.dead import DeadKind
@@ -29,15 +30,30 @@ LONGEST_WAIT_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0
 TRIES_OF_A_BUG = 3
 
+# PostgreSQL's SQLSTATE by its beginning: connection lost, rolled back for another's sake, stopped in a transaction, no
+# resources, no lock in time, the server is ended or starting, its disk.
+_AWAY = ("08", "25P03", "40", "53", "55P03", "57", "58")
+_CANNOT_HOLD = "22"
+
 Kind = Literal["transient", "permanent", "bug"]
 
 
 def kind_of(error: BaseException) -> Kind:
     """Sort an error into one of three kinds."""
+    # The driver says most of PostgreSQL's errors only by code, and those of connecting without SQLAlchemy around them.
+    said: Any = getattr(error, "orig", None) or error
+    state = getattr(said, "sqlstate", None) or ""
     match error:
+        case _ if state.startswith(_AWAY):
+            return "transient"
+        case _ if state.startswith(_CANNOT_HOLD):
+            return "permanent"
+        case InterfaceError() if isinstance(said.__cause__, ValueError):
+            # A value that the driver cannot write: no second try changes it.
+            return "permanent"
         case TransientError() | KafkaError() | OperationalError() | InterfaceError() | OSError() | TimeoutError():
             return "transient"
-        case sqlite3.OperationalError():
+        case sqlite3.OperationalError() | PoolTimeoutError():
             return "transient"
         case DBAPIError() if error.connection_invalidated:
             return "transient"

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import UTC
 
 from sqlalchemy import delete, select
 
@@ -30,8 +29,9 @@ class Relay:
         wait = 0.05
         while True:
             try:
-                async with self._db.exclusive("relay"):
+                async with self._db.exclusive("relay") as assert_held:
                     while True:
+                        await assert_held()
                         await self._drain()
                         wait = 0.05
                         await self._idle()
@@ -48,7 +48,6 @@ class Relay:
         if rows:
             await self._publisher.send([row.record() for row in rows])
             async with self._db.transaction() as session:
-                # By id list: PostgreSQL commits ids out of order, a range would delete what nobody has sent.
                 await session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
         return len(rows)
 
@@ -66,5 +65,5 @@ class Relay:
 
     def _measure(self, rows: Sequence[OutboxRow]) -> None:
         metrics.SPINE_OUTBOX_EVENTS.labels(self._service).set(len(rows))
-        age = (wall_now() - rows[0].written_at.replace(tzinfo=UTC)).total_seconds() if rows else 0.0
+        age = (wall_now() - rows[0].written_at).total_seconds() if rows else 0.0
         metrics.SPINE_OUTBOX_AGE_SECONDS.labels(self._service).set(age)

@@ -19,6 +19,7 @@ from shared.spine.outbox import add_to_outbox, waiting
 from shared.spine.publisher import Publisher
 from shared.spine.relay import Relay
 from shared.spine.topics import provision
+from tests.containers import database_url
 from tests.delivery.seen import (
     TOPIC,
     ask,
@@ -51,7 +52,7 @@ def start(kafka: str, home: Path, point: str) -> tuple["subprocess.Popen[bytes]"
 @pytest.fixture
 async def db(tmp_path: Path, kafka: str) -> AsyncIterator[Database]:
     """The database of the service in the other process."""
-    database = Database(settings_for(tmp_path, kafka).database_url("", "tiny"))
+    database = Database(database_url(tmp_path / "tiny.db"))
     await database.create_tables()
     yield database
     await database.close()
@@ -149,7 +150,7 @@ async def test_a_service_started_while_kafka_is_away_answers_http_and_becomes_re
 async def test_outbox_rows_survive_the_process_and_go_out_in_order(kafka: str, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, kafka)
     rows = [answer_to(asked(str(number)), "survivor") for number in range(30)]
-    db = Database(settings.database_url("", "survivor"))
+    db = Database(database_url(tmp_path / "survivor.db"))
     await db.create_tables()
     async with db.transaction() as session:
         add_to_outbox(session, *rows)
@@ -171,7 +172,7 @@ async def nothing_waits(db: Database) -> bool:
 async def test_of_two_relays_on_one_database_one_is_active_and_the_other_takes_over(kafka: str, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, kafka)
     await provision(settings.kafka_options())
-    databases = [Database(settings.database_url("", "shared")) for _ in range(2)]
+    databases = [Database(database_url(tmp_path / "shared.db")) for _ in range(2)]
     await databases[0].create_tables()
     publishers = [Publisher(settings.kafka_options()) for _ in databases]
     pairs = zip(databases, publishers, strict=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from faststream import Context
-from sqlalchemy import Integer, String, func, select
+from sqlalchemy import String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.events import TrainingFinished, TrainingRequested
@@ -21,6 +21,7 @@ from shared.spine.inbox import first_time
 from shared.spine.outbox import add_to_outbox
 from shared.spine.settings import SpineSettings
 from shared.spine.subscribe import ServiceRouter, subscribe
+from tests.containers import database_url
 
 
 class Effect(Base):
@@ -28,7 +29,7 @@ class Effect(Base):
 
     __tablename__ = "tiny_effects"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     event_id: Mapped[str] = mapped_column(String(256))
     use_case: Mapped[str] = mapped_column(String(64))
 
@@ -75,7 +76,7 @@ def tiny_service(settings: SpineSettings, points: Points | None = None, name: st
         # Never published, whoever asks for it with `reply_to`.
         return "a return value"
 
-    database = Database(settings.database_url("", name))
+    database = Database(database_url(settings.home / f"{name}.db"))
     context = {"points": points or Points()}
     return Service(name, settings, Clock(settings.clock), database, router, context=context)
 

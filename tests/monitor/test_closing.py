@@ -15,6 +15,7 @@ from services.monitor.store import BlockStore, Contracts
 from shared.events import KpiReported, UseCaseApplied, from_record
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.containers import database_url
 from tests.feedback.contracts import flights_contract
 from tests.feedback.streams import NOON, happened, served, store
 
@@ -32,7 +33,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.location = folder / "feedback"
-        self.db = Database(f"sqlite+aiosqlite:///{folder}/monitor.db")
+        self.db = Database(database_url(folder / "monitor.db"))
         self.restart()
 
     def restart(self) -> None:

@@ -21,6 +21,7 @@ from shared.events import DriftDetected, ModelReleased, PredictionServed, UseCas
 from shared.package import PackageStore, Reference, ReferenceRow
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.containers import database_url
 from tests.feedback.streams import happened, served, store
 from tests.registry.toy import CLASSES, START, Toy, contract, make_toy
 
@@ -59,7 +60,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder, self.location = folder, folder / "feedback"
         self.packages = PackageStore(str(folder / "packages"))
-        self.db = Database(f"sqlite+aiosqlite:///{folder}/monitor.db")
+        self.db = Database(database_url(folder / "monitor.db"))
         self.contracts, self.toys = Contracts(), folder / "toys"
         self.toys.mkdir()
         self.sequence = self.written = 0

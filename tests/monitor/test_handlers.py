@@ -6,6 +6,7 @@ from services.monitor.handlers import on_model_released
 from services.monitor.store import ReleaseStore
 from shared.events import ModelReleased
 from shared.spine.db import Database
+from tests.containers import database_url
 from tests.feedback.streams import NOON
 
 DIGEST = "a" * 64
@@ -28,7 +29,7 @@ def release(sequence: int) -> ModelReleased:
 
 
 async def test_a_release_that_comes_late_or_twice_does_not_change_what_is_served(tmp_path: Path) -> None:
-    db = Database(f"sqlite+aiosqlite:///{tmp_path / 'monitor.db'}")
+    db = Database(database_url(tmp_path / "monitor.db"))
     await db.create_tables()
     newest = release(2)
     for event in (newest, release(1), newest):

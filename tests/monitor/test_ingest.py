@@ -35,6 +35,7 @@ from shared.feedback.joined import joined
 from shared.feedback.table import FeedbackTable
 from shared.spine.app import build_app
 from shared.spine.topics import provision
+from tests.containers import database_url
 from tests.feedback.contracts import flights_contract
 from tests.feedback.streams import NOON, failed, happened, served
 
@@ -50,11 +51,17 @@ class Lab:
 
     def __init__(self, kafka: str, home: Path) -> None:
         self.kafka, self.home = kafka, home
+        self.database = database_url(home / "monitor.db")
         self.options: dict[str, Any] = {"bootstrap_servers": kafka}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Monitor]:
-        settings = MonitorSettings(home=self.home, kafka=self.kafka, clock="replay")
+        settings = MonitorSettings(
+            home=self.home,
+            kafka=self.kafka,
+            clock="replay",
+            monitor_database_url=self.database,
+        )
         monitor = Monitor(settings)
         app: FastAPI = build_app(monitor.service)
         async with app.router.lifespan_context(app):
@@ -278,6 +285,7 @@ async def process(lab: Lab) -> AsyncIterator[asyncio.subprocess.Process]:
     variables = {
         "HEADRACE_HOME": str(lab.home),
         "HEADRACE_KAFKA": lab.kafka,
+        "HEADRACE_MONITOR_DATABASE_URL": lab.database,
         "HEADRACE_CLOCK": "replay",
         "HEADRACE_MONITOR_PORT": str(free_port()),
     }

@@ -25,6 +25,7 @@ from shared.events import (
 )
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.containers import database_url
 from tests.feedback.streams import BEHAVIOUR, NOON, PACKAGE, happened, served, store
 from tests.monitor.contracts import watched_contract
 
@@ -45,7 +46,7 @@ class Bench:
 
     def __init__(self, folder: Path, contract: Contract = LATE) -> None:
         self.location, self.contract = folder / "feedback", contract
-        self.db = Database(f"sqlite+aiosqlite:///{folder}/monitor.db")
+        self.db = Database(database_url(folder / "monitor.db"))
         self.evaluated: set[str] = set()
         self.restart()
 

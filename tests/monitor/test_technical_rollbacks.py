@@ -23,6 +23,7 @@ from shared.events import (
 from shared.feedback.rows import Placed
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.containers import database_url
 from tests.feedback.streams import BEHAVIOUR, NOON, failed, served, store
 from tests.monitor.contracts import watched_contract
 
@@ -38,7 +39,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.location = folder / "feedback"
-        self.db = Database(f"sqlite+aiosqlite:///{folder}/monitor.db")
+        self.db = Database(database_url(folder / "monitor.db"))
         self.offset = 0
         self.restart()
 

@@ -13,6 +13,7 @@ from services.monitor.technical_store import ActivationStore, FailureStore
 from shared.events import ActivationReported
 from shared.feedback.rows import Placed
 from shared.spine.db import Database
+from tests.containers import database_url
 from tests.feedback.streams import NOON, PACKAGE, failed
 
 DAY = dt.timedelta(days=1)
@@ -20,7 +21,7 @@ DAY = dt.timedelta(days=1)
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    db = Database(f"sqlite+aiosqlite:///{tmp_path / 'monitor.db'}")
+    db = Database(database_url(tmp_path / "monitor.db"))
     await db.create_tables()
     yield db
     await db.close()

@@ -34,6 +34,7 @@ from shared.events import (
 )
 from shared.package import PackageStore
 from shared.spine.outbox import OutboxRow
+from tests.containers import database_url
 from tests.registry.toy import NOW, Toy, contract_text, make_toy
 
 YAML = {"content-type": "application/yaml"}
@@ -108,6 +109,7 @@ class Registry:
 def settings_for(home: Path, **changed: Any) -> RegistrySettings:
     """A replay registry below a temporary home."""
     given: dict[str, Any] = {"home": home, "clock": "replay", "registry_package_wait_seconds": 0.0}
+    given["registry_database_url"] = database_url(home / "registry.db")
     return RegistrySettings(**(given | changed))
 
 

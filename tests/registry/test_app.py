@@ -131,6 +131,7 @@ async def test_what_is_committed_before_a_kill_is_published_once_after_the_resta
         **os.environ,
         "HEADRACE_HOME": str(tmp_path / "home"),
         "HEADRACE_KAFKA": "127.0.0.1:9",
+        "HEADRACE_REGISTRY_DATABASE_URL": settings_for(tmp_path / "home").database,
         "HEADRACE_REGISTRY_PORT": str(free_port()),
     }
     url = f"http://127.0.0.1:{environment['HEADRACE_REGISTRY_PORT']}"

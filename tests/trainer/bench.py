@@ -47,6 +47,7 @@ from shared.package import PackageStore, predict_scores, read_package, to_frame
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.containers import database_url
 from tests.registry.toy import NOW, Toy, contract, make_toy
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -68,7 +69,7 @@ class Bench:
 
     def __init__(self, folder: Path, seed: int = 7) -> None:
         self.folder, self.settings = folder, TrainerSettings(home=folder, clock="replay", seed=seed)
-        self.db = Database(self.settings.database)
+        self.db = Database(database_url(folder / "trainer.db"))
         self.clock = Clock("replay", NOW)
         self.store = PackageStore(self.settings.packages_location)
         self.runs = Runs(self.settings, self.db, self.clock, self.store, tables_are_fresh)

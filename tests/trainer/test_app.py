@@ -22,6 +22,7 @@ from shared.events import (
     to_record,
 )
 from shared.package import PackageStore, verify_package
+from tests.containers import database_url
 from tests.delivery.seen import following, is_ready, send, take, until
 
 
@@ -31,7 +32,12 @@ async def test_a_request_ends_in_a_package_and_the_trainer_is_quiet_again(
 ) -> None:
     kafka, time = kafka_node.start(), make_job().as_of
     settings = TrainerSettings(
-        home=tmp_path / "home", kafka=kafka, trainer_use_cases_dir=toy_dir.parent, clock="replay", seed=7
+        home=tmp_path / "home",
+        kafka=kafka,
+        trainer_use_cases_dir=toy_dir.parent,
+        clock="replay",
+        seed=7,
+        trainer_database_url=database_url(tmp_path / "trainer.db"),
     )
     applied = UseCaseApplied.begin(
         source="test",

@@ -21,6 +21,7 @@ from shared.package import PackageStore
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.containers import database_url
 from tests.trainer.bench import tables_are_fresh
 
 MakeJob = Callable[..., Job]
@@ -28,7 +29,7 @@ MakeJob = Callable[..., Job]
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'trainer.db'}")
+    database = Database(database_url(tmp_path / "trainer.db"))
     await database.create_tables()
     yield database
     await database.close()

@@ -22,6 +22,7 @@ from shared.package import PackageStore, verify_package
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.containers import database_url
 from tests.trainer.bench import tables_are_fresh
 
 MakeJob = Callable[..., Job]
@@ -34,8 +35,8 @@ def settings(tmp_path: Path, toy_dir: Path) -> TrainerSettings:
 
 
 @pytest.fixture
-async def db(settings: TrainerSettings) -> AsyncIterator[Database]:
-    database = Database(settings.database)
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(database_url(tmp_path / "trainer.db"))
     await database.create_tables()
     yield database
     await database.close()
