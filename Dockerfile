@@ -8,8 +8,10 @@ RUN apt-get update \
 COPY deploy/front.conf /etc/nginx/nginx.conf
 COPY --chmod=0755 deploy/front.sh /usr/local/bin/front
 USER www-data
+# Lets requests end.
+STOPSIGNAL SIGQUIT
 EXPOSE 7100
-HEALTHCHECK --interval=2s --timeout=3s --start-period=30s --retries=5 CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:7100/healthz"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=5 CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:7100/healthz"]
 CMD ["front"]
 
 FROM python:3.11-slim AS libraries
@@ -35,6 +37,8 @@ COPY headrace /app/headrace
 COPY services /app/services
 COPY shared /app/shared
 COPY examples /app/examples
+# Nobody can write bytecode later.
+RUN python -m compileall -q /app
 WORKDIR /app
 # Beyond loopback a service starts only with API keys; inside a container it has a network of its own, so that every
 # service may have the same port. One thread per library: another number gives other floating point sums.
@@ -47,7 +51,7 @@ ENV PATH=/opt/headrace/bin:$PATH \
     HEADRACE_SERVING_HOST=0.0.0.0 HEADRACE_SERVING_PORT=7100
 USER headrace
 EXPOSE 7100
-HEALTHCHECK --interval=2s --timeout=10s --start-period=120s --retries=5 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=180s --retries=5 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:7100/readyz', timeout=4)"]
 ENTRYPOINT ["python", "-m"]
 CMD ["headrace", "--help"]

@@ -38,7 +38,11 @@ class Stack:
         # What a person sets for the command.
         self._patched.setenv("HEADRACE_API_KEY", (self._secrets / "api_key").read_text())
         self._patched.setenv("HEADRACE_KAFKA", self._kafka)
-        self.compose("up", "--build", "--wait", "--wait-timeout", "240")
+        try:
+            self.compose("up", "--build", "--wait", "--wait-timeout", "400")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_error: object) -> None:
