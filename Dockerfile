@@ -51,7 +51,7 @@ ENV PATH=/opt/headrace/bin:$PATH \
     HEADRACE_SERVING_HOST=0.0.0.0 HEADRACE_SERVING_PORT=7100
 USER headrace
 EXPOSE 7100
-HEALTHCHECK --interval=5s --timeout=10s --start-period=180s --retries=5 \
+HEALTHCHECK --interval=5s --timeout=20s --start-period=180s --retries=5 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:7100/readyz', timeout=4)"]
 ENTRYPOINT ["python", "-m"]
 CMD ["headrace", "--help"]
