@@ -10,7 +10,7 @@ PARALLEL := -n 2 --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help demo demo-year test check lint types fast lock clean
+.PHONY: help secrets demo demo-year test check lint types fast lock clean
 
 help: ## Show what can be asked for
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ types: $(STAMP)
 fast: $(STAMP)
 	@echo "==> Fast tests"
 	@$(BIN)/pytest -q -m "not kafka and not e2e and not slow" $(PARALLEL)
+
+secrets: ## Random passwords and an API key for docker compose, in secrets/; what is there stays
+	@$(PYTHON) deploy/make_secrets.py
 
 lock: ## Pin every dependency again, with hashes and without addresses (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock

@@ -214,13 +214,19 @@ def demo(
     seed: Annotated[int, typer.Option(help="the same seed gives the same ledger")] = 7,
     report: Annotated[Path | None, typer.Option(help="write all results as JSON to this file")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="leave everything running to look around")] = False,
+    against: Annotated[
+        str | None, typer.Option(metavar="URL", help="a running system instead, such as that of docker compose")
+    ] = None,
 ) -> None:
     """Play real data through a whole system of its own, and show what the model was worth."""
     from headrace import demo as play
     from headrace.foreground import end_like_ctrl_c
 
     end_like_ctrl_c()
-    raise typer.Exit(play.run(name, months, seed, report, keep, settings_of(context).home))
+    home = settings_of(context).home
+    if against:
+        raise typer.Exit(play.run_against(name, months, seed, report, against, home))
+    raise typer.Exit(play.run(name, months, seed, report, keep, home))
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """Collects what a replay left behind: topics, ledger, tables and the client's own count."""
 
+import io
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 from aiokafka import AIOKafkaConsumer
 
 from headrace.dead_letters import Letter, fold, without_effect
@@ -11,6 +14,7 @@ from headrace.demo_report import Findings
 from headrace.loop_report import History, once
 from headrace.scenario import Scenario
 from headrace.serving_client import ServingClient
+from headrace.settings import authorization
 from shared.contract import Policy
 from shared.events import (
     CATALOGUE,
@@ -52,20 +56,30 @@ async def read_history(options: dict[str, Any]) -> History:
 
 
 async def collect(
-    scenario: Scenario, client: ServingClient, options: dict[str, Any], urls: dict[str, str], feedback: Path, seed: int
+    scenario: Scenario,
+    client: ServingClient,
+    options: dict[str, Any],
+    urls: dict[str, str],
+    feedback: Path | None,
+    seed: int,
 ) -> Findings:
-    """Everything that the report is made of."""
+    """Everything that the report is made of. Without a folder of tables the monitor is asked for their rows."""
     use_case = scenario.contract.use_case
     history = await read_history(options)
     reports, releases = history.of(KpiReported), history.of(ModelReleased)
-    async with httpx.AsyncClient(timeout=30.0) as http:
+    async with httpx.AsyncClient(headers=authorization(), timeout=300.0) as http:
         ledger = (await http.get(f"{urls['registry']}/v1/use_cases/{use_case}/ledger")).json()
         serving = (await http.get(f"{urls['serving']}/v1/status")).json()
+        rows = (
+            joined(feedback, use_case, scenario.end)
+            if feedback
+            else await _ask_for_rows(http, urls["monitor"], use_case, scenario.end)
+        )
     dead = without_effect(fold(await read_topic(options, PredictionServed.topic + SUFFIX)))
     return Findings(
         contract=scenario.contract,
         policy=Policy.model_validate(releases[-1].policy),
-        rows=joined(feedback, use_case, scenario.end),
+        rows=rows,
         reports=reports,
         history=history,
         ledger=ledger["entries"] if isinstance(ledger, dict) else ledger,
@@ -77,6 +91,12 @@ async def collect(
         now=scenario.end,
         seed=seed,
     )
+
+
+async def _ask_for_rows(http: httpx.AsyncClient, monitor: str, use_case: str, as_of: datetime) -> pl.DataFrame:
+    answer = await http.get(f"{monitor}/v1/use_cases/{use_case}/decisions", params={"as_of": as_of.isoformat()})
+    answer.raise_for_status()
+    return pl.read_parquet(io.BytesIO(answer.content))
 
 
 def _rows(letter: Letter) -> int:

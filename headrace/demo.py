@@ -15,6 +15,7 @@ from rich.table import Table
 
 from headrace import pictures
 from headrace.acts import flights_acts
+from headrace.against import Target, check_fresh, target_of
 from headrace.collect import collect
 from headrace.demo_report import build_report
 from headrace.errors import CommandError
@@ -71,13 +72,28 @@ def run(name: str, months: str, seed: int, report: Path | None, keep: bool, home
     return 0 if _holds(outcome) else 1
 
 
+def run_against(name: str, months: str, seed: int, report: Path | None, front: str, home: Path) -> int:
+    """Play a demo on a system that runs already, reached at one address; returns the exit code."""
+    scenario, target = load_scenario(name, months), target_of(front)
+    place = (home / "demo").absolute()
+    asyncio.run(check_fresh(target, scenario.start))
+    outcome = asyncio.run(play_on(target, scenario, place, seed, None))
+    _finish(outcome, place, report)
+    return 0 if _holds(outcome) else 1
+
+
 async def play(scenario: Scenario, running: RunInfo, seed: int) -> dict[str, Any]:
-    """Play a scenario on a running system; returns the report."""
-    urls = {name: service.url for name, service in running.services.items()}
-    options = {"bootstrap_servers": running.kafka}
+    """Play a scenario on a system of this machine; returns the report."""
+    target = Target({name: service.url for name, service in running.services.items()}, running.kafka)
+    return await play_on(target, scenario, Path(running.home), seed, Path(running.home) / "feedback")
+
+
+async def play_on(target: Target, scenario: Scenario, place: Path, seed: int, feedback: Path | None) -> dict[str, Any]:
+    """Play a scenario on a running system; returns the report. `feedback`: its tables, None when out of reach."""
+    urls, options = target.urls, {"bootstrap_servers": target.kafka}
     begun = monotonic()
     async with Replay(options, urls) as replay, ServingClient(urls["serving"], scenario.contract.use_case) as client:
-        acts = flights_acts(scenario, urls["registry"], seed, Path(running.home) / "outside-team")
+        acts = flights_acts(scenario, urls["registry"], seed, place / "outside-team")
         player = Player(scenario, replay, client, urls["registry"], acts)
         with _bar() as bar:
             task = bar.add_task("Applying the contract", total=len(scenario.days))
@@ -93,7 +109,7 @@ async def play(scenario: Scenario, running: RunInfo, seed: int) -> dict[str, Any
 
             await player.live(show)
         seconds = monotonic() - begun
-        found = await collect(scenario, client, options, urls, Path(running.home) / "feedback", seed)
+        found = await collect(scenario, client, options, urls, feedback, seed)
     return build_report(found) | {"replay_seconds": seconds}
 
 

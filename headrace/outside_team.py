@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from headrace.errors import CommandError
+from headrace.settings import authorization
 from shared.contract import Contract
 
 SOURCE = "lost_labels:load"
@@ -61,7 +62,7 @@ async def fit_elsewhere(contract: Contract, directory: Path, as_of: datetime, se
 
 async def force_release(registry: str, use_case: str, package: Path, reason: str) -> int:
     """Upload the package and release it past the business gates; returns the release's sequence."""
-    async with httpx.AsyncClient(base_url=registry, timeout=120.0) as http:
+    async with httpx.AsyncClient(base_url=registry, headers=authorization(), timeout=120.0) as http:
         _check(await http.put(f"/v1/packages/{package.name}", content=_tar(package)))
         body = {"package": package.name, "reason": reason, "released_by": "head-of-operations", "force": True}
         answer = _check(await http.post(f"/v1/use_cases/{use_case}/releases", json=body))
@@ -72,7 +73,7 @@ async def change_capacity(registry: str, text: str, before: int, after: int) -> 
     """Apply the contract with another capacity, as its owner would."""
     changed = text.replace(f"limit: {before}", f"limit: {after}")
     async with httpx.AsyncClient(base_url=registry, timeout=60.0) as http:
-        headers = {"content-type": "application/yaml"}
+        headers = {"content-type": "application/yaml"} | authorization()
         _check(await http.post("/v1/use_cases", content=changed.encode(), headers=headers))
 
 

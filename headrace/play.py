@@ -11,6 +11,7 @@ from headrace.errors import CommandError
 from headrace.replay import SOURCE, Replay
 from headrace.scenario import Hour, Scenario
 from headrace.serving_client import ServingClient
+from headrace.settings import authorization
 from shared.events import TrainingRequested, derived_id
 
 OnDay = Callable[["Progress"], Awaitable[None]]
@@ -53,7 +54,7 @@ class Player:
             answer = await http.post(
                 "/v1/use_cases",
                 content=self.scenario.contract_text.encode(),
-                headers={"content-type": "application/yaml"},
+                headers={"content-type": "application/yaml"} | authorization(),
             )
         if not answer.is_success:
             raise PlayError(f"the registry refused the contract: {answer.text[:2000]}")
@@ -73,7 +74,7 @@ class Player:
         )
         await self.replay.say(request)
         await self.replay.quiet()
-        async with httpx.AsyncClient(base_url=self._registry, timeout=30.0) as http:
+        async with httpx.AsyncClient(base_url=self._registry, headers=authorization(), timeout=30.0) as http:
             releases = (await http.get(f"/v1/use_cases/{contract.use_case}/releases")).json()
         if not releases:
             raise PlayError("the first model was not released: see `headrace events --topic model_rejected`")

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import httpx
 
+from headrace.settings import authorization
 from shared.spine.clock import monotonic
 
 RETRY_FOR_SECONDS = 60.0
@@ -16,7 +17,7 @@ class ServingClient:
     """Posts records and outcomes. A request without a 2xx after 60 s of tries counts as failed."""
 
     def __init__(self, url: str, use_case: str) -> None:
-        self._http = httpx.AsyncClient(base_url=f"{url}/v1/{use_case}", timeout=30.0)
+        self._http = httpx.AsyncClient(base_url=f"{url}/v1/{use_case}", headers=authorization(), timeout=30.0)
         self.answered = 0
         self.tries_again = 0
         self.failed: list[str] = []

@@ -23,6 +23,12 @@ class CommandSettings(BaseSettings):
     stop_deadline_seconds: float = 10.0
 
 
+def authorization() -> dict[str, str]:
+    """The header that shows the command's API key to a service; empty without a key."""
+    key = CommandSettings().api_key.get_secret_value()
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
 def inherited_environment() -> dict[str, str]:
     """The variables every child process starts from."""
     return dict(os.environ)

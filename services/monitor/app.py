@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any
 
+from fastapi import FastAPI
+
+from services.monitor import api
 from services.monitor.baseline import Baselines
 from services.monitor.closing import Closing
 from services.monitor.drifting import Drifting
@@ -43,6 +46,7 @@ class Monitor:
             clock=self.clock,
             db=self.db,
             router=router,
+            http=[api.router],
             context={"contracts": self.contracts},
             background=[self._consume],
             pending=self._pending,
@@ -82,11 +86,18 @@ class Monitor:
             }
 
 
+def make_app(settings: MonitorSettings) -> FastAPI:
+    """Everything wired together; nothing runs before the app's lifespan begins."""
+    app = build_app(Monitor(settings).service)
+    app.state.feedback = settings.feedback_location
+    return app
+
+
 def main() -> None:
     """Run the monitor until SIGTERM."""
     settings = MonitorSettings()
     logs.setup("monitor", settings.log_level)
-    serve(build_app(Monitor(settings).service), settings.monitor_host, settings.monitor_port)
+    serve(make_app(settings), settings.monitor_host, settings.monitor_port)
 
 
 if __name__ == "__main__":

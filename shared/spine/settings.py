@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
 
 
 class SpineSettings(BaseSettings):
@@ -24,6 +25,7 @@ class SpineSettings(BaseSettings):
     packages_url: str = ""
     feedback_url: str = ""
     api_keys_file: Path | None = None
+    database_password_file: Path | None = Field(default=None, description="goes into the service's database URL")
 
     kafka: str = "127.0.0.1:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -58,7 +60,12 @@ class SpineSettings(BaseSettings):
 
     def database_url(self, given: str, service: str) -> str:
         """The service's own database: a SQLite file below `home` unless another is given."""
-        return given or f"sqlite+aiosqlite:///{(self.home / service / f'{service}.db').absolute()}"
+        if not given:
+            return f"sqlite+aiosqlite:///{(self.home / service / f'{service}.db').absolute()}"
+        if self.database_password_file is None:
+            return given
+        password = self.database_password_file.read_text(encoding="utf-8").strip()
+        return make_url(given).set(password=password).render_as_string(hide_password=False)
 
     def kafka_options(self) -> dict[str, Any]:
         """Connection options for aiokafka clients."""

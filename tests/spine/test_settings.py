@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from sqlalchemy.engine import make_url
 
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.error_policy import ErrorPolicy
@@ -45,6 +46,14 @@ def test_a_password_is_not_shown() -> None:
     settings = SpineSettings(kafka_sasl_password=SecretStr("hunter2"))
     assert "hunter2" not in repr(settings)
     assert "hunter2" not in settings.model_dump_json()
+
+
+def test_the_password_of_the_database_comes_from_its_file_and_may_hold_any_sign(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("p@ss:/word\n")
+    url = SpineSettings(database_password_file=file).database_url("postgresql+asyncpg://registry@db/x", "registry")
+    assert make_url(url).password == "p@ss:/word"
+    assert (make_url(url).username, make_url(url).host, make_url(url).database) == ("registry", "db", "x")
 
 
 def test_variables_are_read_and_mistakes_name_the_field(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

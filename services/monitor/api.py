@@ -1,0 +1,35 @@
+"""The monitor's HTTP route: decisions with their outcomes, for whoever cannot reach the tables themselves."""
+
+import asyncio
+import io
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Path as InPath
+from pydantic import AwareDatetime
+
+from shared.feedback.joined import joined
+from shared.spine.auth import Caller, require
+
+PARQUET = "application/vnd.apache.parquet"
+
+router = APIRouter(prefix="/v1", tags=["feedback"])
+
+
+@router.get("/use_cases/{use_case}/decisions", response_class=Response)
+async def decisions(
+    request: Request,
+    use_case: Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_]{0,63}$")],
+    as_of: AwareDatetime,
+    _caller: Annotated[Caller, Depends(require("viewer"))],
+) -> Response:
+    """Every decision of a use case with its latest outcome known at `as_of`, as a Parquet file, in order of time."""
+    location: str = request.app.state.feedback
+    return Response(await asyncio.to_thread(_parquet, location, use_case, as_of), media_type=PARQUET)
+
+
+def _parquet(location: str, use_case: str, as_of: datetime) -> bytes:
+    buffer = io.BytesIO()
+    joined(location, use_case, as_of).write_parquet(buffer)
+    return buffer.getvalue()

@@ -1,0 +1,150 @@
+"""The system of docker-compose.yml: the same ledger as embedded whatever is killed, releases without a failed request.
+
+Behind HEADRACE_CONTAINERS=1, since it needs Docker; with the switch nothing here is skipped.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.against import Target, check_fresh
+from headrace.collect import collect
+from headrace.demo_report import build_report
+from headrace.outside_team import change_capacity
+from headrace.play import Player
+from headrace.replay import Replay
+from headrace.scenario import Hour, Scenario, load_scenario
+from headrace.serving_client import ServingClient
+from headrace.supervisor import Supervisor
+from tests.containers.stack import PARTS, SERVICES, Stack
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(os.environ.get("HEADRACE_CONTAINERS") != "1", reason="needs Docker: set HEADRACE_CONTAINERS=1"),
+]
+DAYS, SEED = 3, 7
+# At which hour of the replay (18 or more have flights in a day) each container dies.
+KILLED = {4: "serving-1", 9: "monitor", 14: "front", 20: "registry", 26: "postgres", 32: "serving-2", 38: "kafka"}
+
+
+@pytest.fixture(scope="module")
+def whole() -> Scenario:
+    return load_scenario("flights", "3")
+
+
+@pytest.fixture(scope="module")
+def scenario(whole: Scenario) -> Scenario:
+    return whole.until(whole.start + timedelta(days=DAYS))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack"), SEED) as stack:
+        yield stack
+
+
+class DisturbedPlayer(Player):
+    """A player in whose hours containers are killed and started again, while its requests go on."""
+
+    stack: Stack
+
+    async def train(self, seed: int) -> None:
+        disturbance = asyncio.create_task(asyncio.to_thread(self.stack.kill_and_start, "trainer"))
+        await super().train(seed)
+        await disturbance
+        self.killed, self._number = ["trainer"], count(1)
+
+    async def hour(self, hour: Hour) -> None:
+        part = KILLED.get(next(self._number))
+        disturbance = asyncio.create_task(asyncio.to_thread(self.stack.kill_and_start, part)) if part else None
+        await super().hour(hour)
+        if part and disturbance:
+            await disturbance
+            self.killed.append(part)
+
+
+async def play(target: Target, scenario: Scenario, stack: Stack | None, feedback: Path | None) -> dict[str, Any]:
+    """Play on an embedded system, or on a stack while its containers die."""
+    options = {"bootstrap_servers": target.kafka}
+    use_case, registry = scenario.contract.use_case, target.urls["registry"]
+    async with Replay(options, target.urls) as replay, ServingClient(target.urls["serving"], use_case) as client:
+        player = Player(scenario, replay, client, registry)
+        if stack:
+            player = disturbed = DisturbedPlayer(scenario, replay, client, registry)
+            disturbed.stack = stack
+        await player.begin()
+        await player.train(SEED)
+        await player.live()
+        if stack:
+            assert sorted(disturbed.killed) == sorted([*KILLED.values(), "trainer"])
+        return build_report(await collect(scenario, client, options, target.urls, feedback, SEED))
+
+
+def test_killing_any_container_leaves_the_money_and_the_ledger_of_an_embedded_system(
+    stack: Stack, scenario: Scenario, tmp_path: Path
+) -> None:
+    asyncio.run(check_fresh(stack.target, scenario.start))
+    disturbed = asyncio.run(play(stack.target, scenario, stack, None))
+    with Supervisor(tmp_path, clock="replay", seed=SEED) as supervisor:
+        info = supervisor.start()
+        target = Target({name: service.url for name, service in info.services.items()}, info.kafka)
+        embedded = asyncio.run(play(target, scenario, None, tmp_path / "feedback"))
+    assert disturbed["failed_requests"] == 0
+    assert disturbed["accounting"] == embedded["accounting"]
+    assert disturbed["value"] == embedded["value"]
+    assert disturbed["ledger_digest"] == embedded["ledger_digest"]
+
+
+async def test_replicas_are_released_under_load_without_a_failed_request(
+    stack: Stack, scenario: Scenario, whole: Scenario
+) -> None:
+    """After the replay: a new policy for both replicas, then each of them replaced, while a client asks on."""
+    hour = next(hour for hour in whole.hours(scenario.end.date()) if len(hour.records) >= 10)
+
+    async def release() -> None:
+        await change_capacity(stack.target.urls["registry"], scenario.contract_text, 200, 150)
+        for replica in ("serving-1", "serving-2"):
+            recreate = ("up", "--detach", "--no-deps", "--force-recreate", "--wait", replica)
+            await asyncio.to_thread(stack.compose, *recreate)
+
+    async with ServingClient(stack.target.urls["serving"], scenario.contract.use_case) as client:
+        releasing = asyncio.create_task(release())
+        for number in count():
+            assert len(await client.predict(f"under-release-{number}", hour.records[:10])) == 10
+            if releasing.done():
+                break
+        await releasing
+    assert client.failed == []
+    # Nobody asks twice on the way: each request was answered at the first try.
+    assert client.tries_again == 0
+    assert client.answered > 100
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_container_runs_as_root(stack: Stack, part: str) -> None:
+    assert stack.compose("exec", "-T", part, "id", "-u").strip() != "0"
+
+
+@pytest.mark.parametrize("part", [*SERVICES, "front"])
+def test_our_containers_cannot_write_beside_their_volumes(stack: Stack, part: str) -> None:
+    assert stack.inspect(part, ".HostConfig.ReadonlyRootfs") == "true"
+    assert stack.inspect(part, ".HostConfig.CapDrop") == "[ALL]"
+
+
+def test_no_compiler_is_left_in_the_image(stack: Stack) -> None:
+    look = "for tool in cc gcc g++ clang ld as make javac; do command -v $tool; done; true"
+    assert stack.compose("exec", "-T", "registry", "sh", "-c", look) == ""
+
+
+def test_prometheus_sees_every_replica_and_knows_the_alert_rules(stack: Stack) -> None:
+    query = "wget -q -O - 'http://127.0.0.1:9090/api/v1/query?query=sum(up)'"
+    assert '"5"]' in stack.compose("exec", "-T", "prometheus", "sh", "-c", query)
+    rules = "wget -q -O - http://127.0.0.1:9090/api/v1/rules"
+    assert "HeadraceSpoolLosses" in stack.compose("exec", "-T", "prometheus", "sh", "-c", rules)
