@@ -13,7 +13,7 @@ from starlette.types import Message
 
 from services.registry.packages import Packages
 from services.registry.standing import Standing, load_standing
-from shared.spine.auth import LOCAL, Caller, require
+from shared.spine.auth import LOCAL, Caller, authenticated, require
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.errors import TransientError
@@ -40,13 +40,8 @@ def _parts(request: Request) -> Parts:
     return parts
 
 
-def _authenticated(request: Request) -> Caller:
-    caller: Caller = request.app.state.api_keys.caller(request.headers.get("authorization"))
-    return caller
-
-
 PartsOf = Annotated[Parts, Depends(_parts)]
-Reader = Annotated[Caller, Depends(_authenticated)]
+Reader = Annotated[Caller, Depends(authenticated)]
 Operator = Annotated[Caller, Depends(require("operator"))]
 Approver = Annotated[Caller, Depends(require("approver"))]
 Publisher = Annotated[Caller, Depends(require("publisher"))]

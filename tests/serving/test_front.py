@@ -23,6 +23,7 @@ from services.serving.settings import ServingSettings
 from shared.package import PackageStore
 from shared.spine.auth import ApiKeys
 from shared.spine.clock import Clock
+from shared.spine.throttle import Throttle
 from tests.serving.toy import NOW, contract, live_of
 
 LIMIT = 2048
@@ -50,6 +51,7 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
             Outcomes(journal, served, clock, "serving/0"),
             health,
             ApiKeys(None),
+            Throttle(0),
             LIMIT,
             behind,
         )
@@ -145,10 +147,35 @@ async def test_with_api_keys_a_caller_needs_the_role(
     client: httpx.AsyncClient, front: Front, tmp_path: Path, key_file: Callable[[dict[str, list[str]]], Path]
 ) -> None:
     front.keys = ApiKeys(key_file({"reader": ["viewer"], "writer": ["publisher"]}))
-    for key, status in ((None, 401), ("wrong", 401), ("reader", 403), ("writer", 200)):
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        answer = await client.post(PREDICT, json={"record": {"size": 1}}, headers=headers)
-        assert answer.status_code == status, key
+    for path in (PREDICT, "/predict"):
+        for key, status in ((None, 401), ("wrong", 401), ("reader", 403), ("writer", 200)):
+            headers = {"authorization": f"Bearer {key}"} if key else {}
+            answer = await client.post(path, json={"record": {"size": 1}}, headers=headers)
+            assert answer.status_code == status, (path, key)
+
+
+async def test_the_app_behind_is_given_nothing_but_what_the_front_would_take(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/predict", json={"use_case": "trains"})).json() == {"behind": True}
+    pickled = {"content-type": "application/vnd.bentoml+pickle"}
+    for method, path, more, status in (
+        ("POST", "/predict", {"content": b"\x80\x04.", "headers": pickled}, 415),
+        ("POST", "/predict", {"files": {"x": b"y"}}, 415),
+        ("POST", "/predict", {"content": b" " * (LIMIT + 1), "headers": JSON}, 413),
+        ("PUT", "/predict", {"json": {}}, 405),
+        ("POST", "/", {"json": {}}, 404),
+        ("DELETE", "/schema.json", {}, 404),
+    ):
+        answer = await client.request(method, path, **more)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), path
+
+
+async def test_who_asks_too_often_is_told_when_to_come_again(client: httpx.AsyncClient, front: Front) -> None:
+    front.throttle = Throttle(0.5)
+    seen = [await client.post(PREDICT, json={"record": {"size": 1}}) for _ in range(3)]
+    assert [answer.status_code for answer in seen] == [200, 429, 429]
+    assert 1 <= int(seen[-1].headers["retry-after"]) <= 2
+    assert seen[-1].json()["limit"] == 0.5
+    assert (await client.get("/healthz")).status_code == 200
 
 
 @pytest.fixture
