@@ -18,6 +18,7 @@ from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.errors import TransientError
 from shared.spine.problems import Problem
+from shared.strict_json import parse_json
 
 T = TypeVar("T")
 TRIES = 3
@@ -82,14 +83,18 @@ async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 
 class BoundedRoute(APIRoute):
-    """A route whose body is read here, at most `BODY_BYTES` of it, before anybody parses it."""
+    """A route whose body is read here, at most `BODY_BYTES` of it, and refused if it is ambiguous JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler."""
         handler = super().get_route_handler()
+        # A contract is read as YAML, which says the line of a key that stands twice.
+        is_json = self.body_field is not None
 
         async def bounded(request: Request) -> Response:
             raw = b"".join([chunk async for chunk in chunks(request, BODY_BYTES)])
+            if is_json and raw:
+                _check_unambiguous(raw)
 
             async def receive() -> Message:
                 return {"type": "http.request", "body": raw, "more_body": False}
@@ -97,6 +102,13 @@ class BoundedRoute(APIRoute):
             return await handler(Request(request.scope, receive))
 
         return bounded
+
+
+def _check_unambiguous(raw: bytes) -> None:
+    try:
+        parse_json(raw)
+    except ValueError as error:
+        raise Problem(422, f"the body is not strict JSON: {error}"[:500], field="body") from error
 
 
 async def body_text(request: Request) -> str:

@@ -2,29 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from services.serving.activate import Activator, Packages
-from services.serving.follow import Follower
 from services.serving.front import Front, Receive, Scope, Send, respond
-from services.serving.health import Health
-from services.serving.journal import Journal
-from services.serving.live import Served
-from services.serving.outcomes import Outcomes
-from services.serving.predict import Answer, Predictor
-from services.serving.reports import Reporter
-from services.serving.score import Coalescer
-from services.serving.settings import ServingSettings
-from shared.package import PackageStore
+from services.serving.predict import Answer
 from shared.spine.auth import ApiKeys
-from shared.spine.clock import Clock
 from shared.spine.throttle import Throttle
-from tests.serving.toy import NOW, contract, live_of
+from tests.serving.fronts import open_front
+from tests.serving.toy import NOW
 
 LIMIT = 2048
 
@@ -36,26 +25,8 @@ async def behind(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    clock, settings = Clock("replay", NOW), ServingSettings(home=tmp_path, clock="replay")
-    journal = Journal(settings.spool)
-    await journal.open()
-    with ThreadPoolExecutor(1) as executor:
-        served = Served()
-        served.switch(live_of(Coalescer(lambda columns: [[0.9] for _ in columns["size"]], executor), contract()))
-        packages = Packages(PackageStore(str(tmp_path / "store")), tmp_path / "cache", executor)
-        reporter = Reporter(journal, clock, "serving/0", 0, "0")
-        activator = Activator(served, packages, tmp_path / "releases", reporter, lambda: None)
-        health = Health(settings, 0, 1, journal, activator, Follower(settings, activator, clock), clock)
-        yield Front(
-            Predictor(journal, served, clock, "serving/0"),
-            Outcomes(journal, served, clock, "serving/0"),
-            health,
-            ApiKeys(None),
-            Throttle(0),
-            LIMIT,
-            behind,
-        )
-    journal.close()
+    async with open_front(tmp_path, behind, LIMIT, ApiKeys(None)) as front:
+        yield front
 
 
 @pytest.fixture
