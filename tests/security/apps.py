@@ -1,6 +1,7 @@
 """The HTTP side of all four services within a test, each with one API key for each role."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from services.monitor.settings import MonitorSettings
 from services.registry.app import make_app as make_registry
 from services.registry.settings import RegistrySettings
 from services.serving.bento import build_behind
-from services.serving.front import Receive, Scope, Send
+from services.serving.front import App, Receive, Scope, Send
 from services.trainer.app import make_app as make_trainer
 from services.trainer.settings import TrainerSettings
 from shared.spine.app import build_app
@@ -48,6 +49,7 @@ async def open_services(
         registry.state.registry.clock.set(NOW)
         serving = await stack.enter_async_context(open_front(home, _nobody, BODY_BYTES, ApiKeys(keys)))
         serving.behind = build_behind(serving.predictor)
+        await stack.enter_async_context(_alive(serving.behind))
         apps = {"registry": registry, "trainer": trainer, "monitor": build_app(monitor.service), "serving": serving}
         yield {name: await stack.enter_async_context(client_of(app, name)) for name, app in apps.items()}
 
@@ -56,6 +58,20 @@ def client_of(app: Any, name: str) -> httpx.AsyncClient:
     """A client of an app; a bug is a 500, as over the network."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.1", 1))
     return httpx.AsyncClient(transport=transport, base_url=f"http://{name}")
+
+
+@asynccontextmanager
+async def _alive(app: App) -> AsyncIterator[None]:
+    """The lifespan of an app, spoken to as a server would."""
+    said: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+    heard: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+    scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+    life = asyncio.ensure_future(app(scope, said.get, heard.put))
+    await said.put({"type": "lifespan.startup"})
+    assert (await heard.get())["type"] == "lifespan.startup.complete"
+    yield
+    await said.put({"type": "lifespan.shutdown"})
+    await life
 
 
 async def _nobody(_scope: Scope, _receive: Receive, _send: Send) -> None:
