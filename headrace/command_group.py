@@ -25,8 +25,7 @@ class CommandGroup(TyperGroup):
             if not error.title.endswith("Settings"):
                 raise
             for mistake in error.errors():
-                variable = "HEADRACE_" + "_".join(str(part) for part in mistake["loc"]).upper()
-                complain(f"{variable}: {mistake['msg']} (it is {mistake['input']!r})")
+                complain(_explain(mistake["loc"], mistake["msg"], mistake["input"]))
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             complain("interrupted")
@@ -36,3 +35,10 @@ class CommandGroup(TyperGroup):
 def complain(message: str) -> None:
     """Say what went wrong, on stderr."""
     Console(stderr=True).print(Text.assemble(("✗ ", "bold red"), message), soft_wrap=True)
+
+
+def _explain(place: tuple[int | str, ...], said: str, given: Any) -> str:
+    # Without a place the input is every setting, with the secrets among them.
+    if not place:
+        return said
+    return f"HEADRACE_{'_'.join(str(part) for part in place).upper()}: {said} (it is {given!r})"

@@ -13,11 +13,12 @@ SERVICE_PORTS: Mapping[str, int] = {"registry": 7101, "trainer": 7102, "monitor"
 class CommandSettings(BaseSettings):
     """What `headrace …` needs to know before it can ask a running system."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADRACE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     home: Path = Field(default=Path(".headrace"), description="where everything that runs keeps its state")
     kafka: str = Field(default="", description="bootstrap servers; empty starts an embedded Kafka")
     cache: Path = Field(default=Path.home() / ".cache" / "headrace", description="downloads shared by all homes")
+    api_keys_file: Path | None = Field(default=None, description="the file that `headrace keys` works on")
     api_key: SecretStr = Field(default=SecretStr(""), description="sent as Bearer token to the services")
     start_deadline_seconds: float = 180.0
     stop_deadline_seconds: float = 10.0

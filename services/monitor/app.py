@@ -20,6 +20,7 @@ from shared.spine import logs
 from shared.spine.app import Service, build_app, serve
 from shared.spine.clock import Clock
 from shared.spine.db import Database
+from shared.spine.settings import read_settings
 from shared.spine.subscribe import ServiceRouter
 
 _LOOK_SECONDS = 0.05
@@ -95,7 +96,7 @@ def make_app(settings: MonitorSettings) -> FastAPI:
 
 def main() -> None:
     """Run the monitor until SIGTERM."""
-    settings = MonitorSettings()
+    settings = read_settings(MonitorSettings)
     logs.setup("monitor", settings.log_level)
     serve(make_app(settings), settings.monitor_host, settings.monitor_port)
 

@@ -10,7 +10,7 @@ class MonitorSettings(SpineSettings):
 
     monitor_host: str = "127.0.0.1"
     monitor_port: int = Field(default=7103, ge=1, le=65535)
-    monitor_database_url: str = ""
+    monitor_database_url: str = Field(default="", repr=False)
     monitor_flush_seconds: float = Field(default=2.0, gt=0, description="wall mode: longest wait of a row in memory")
     monitor_flush_rows: int = Field(
         default=5_000, ge=1, description="wall mode: rows in memory that are written at once"

@@ -12,8 +12,10 @@ from services.registry.standing import Standing
 from services.registry.tables import ActivationRow, CandidateRow, PackageRow, RejectionRow, ReleaseRow, UseCaseRow
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+$")]
-Who = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# Signs that turn the direction of text make a line of the ledger read otherwise than it is.
+_TURNS = r"\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069"
+Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f{_TURNS}]+$")]
+Who = Annotated[str, Field(min_length=1, max_length=100, pattern=rf"^[^\x00-\x1f{_TURNS}]+$")]
 
 
 class Asked(BaseModel):

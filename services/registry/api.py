@@ -38,6 +38,7 @@ from shared.contract.json_schema import contract_json_schema
 from shared.contract.problems import ContractError
 from shared.contract.read import read_contract
 from shared.events import MalformedEventError, ModelReleased
+from shared.events.base import SAFE_INTEGER
 from shared.spine.problems import Problem
 
 router = APIRouter(prefix="/v1", tags=["registry"], route_class=BoundedRoute)
@@ -149,7 +150,7 @@ async def ledger(
     parts: PartsOf,
     _caller: Reader,
     at: Annotated[AwareDatetime | None, Query(description="event time, with offset")] = None,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=SAFE_INTEGER)] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
 ) -> dict[str, Any]:
     """The history of a use case; `in_production` is its champion at `at` (now by default) and why."""

@@ -21,6 +21,7 @@ from shared.spine.app import Service, build_app, serve
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.logs import setup
+from shared.spine.settings import read_settings
 from shared.spine.subscribe import ServiceRouter
 
 
@@ -88,7 +89,7 @@ async def describe(db: Database) -> dict[str, Any]:
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = RegistrySettings()
+    settings = read_settings(RegistrySettings)
     setup("registry", settings.log_level)
     serve(make_app(settings), settings.registry_host, settings.registry_port)
 

@@ -13,11 +13,12 @@ from starlette.types import Message
 
 from services.registry.packages import Packages
 from services.registry.standing import Standing, load_standing
-from shared.spine.auth import LOCAL, Caller, require
+from shared.spine.auth import LOCAL, Caller, authenticated, require
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.errors import TransientError
 from shared.spine.problems import Problem
+from shared.strict_json import parse_json
 
 T = TypeVar("T")
 TRIES = 3
@@ -40,13 +41,8 @@ def _parts(request: Request) -> Parts:
     return parts
 
 
-def _authenticated(request: Request) -> Caller:
-    caller: Caller = request.app.state.api_keys.caller(request.headers.get("authorization"))
-    return caller
-
-
 PartsOf = Annotated[Parts, Depends(_parts)]
-Reader = Annotated[Caller, Depends(_authenticated)]
+Reader = Annotated[Caller, Depends(authenticated)]
 Operator = Annotated[Caller, Depends(require("operator"))]
 Approver = Annotated[Caller, Depends(require("approver"))]
 Publisher = Annotated[Caller, Depends(require("publisher"))]
@@ -87,14 +83,18 @@ async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 
 class BoundedRoute(APIRoute):
-    """A route whose body is read here, at most `BODY_BYTES` of it, before anybody parses it."""
+    """A route whose body is read here, at most `BODY_BYTES` of it, and refused if it is ambiguous JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler."""
         handler = super().get_route_handler()
+        # A contract is read as YAML, which says the line of a key that stands twice.
+        is_json = self.body_field is not None
 
         async def bounded(request: Request) -> Response:
             raw = b"".join([chunk async for chunk in chunks(request, BODY_BYTES)])
+            if is_json and raw:
+                _check_unambiguous(raw)
 
             async def receive() -> Message:
                 return {"type": "http.request", "body": raw, "more_body": False}
@@ -102,6 +102,13 @@ class BoundedRoute(APIRoute):
             return await handler(Request(request.scope, receive))
 
         return bounded
+
+
+def _check_unambiguous(raw: bytes) -> None:
+    try:
+        parse_json(raw)
+    except ValueError as error:
+        raise Problem(422, f"the body is not strict JSON: {error}"[:500], field="body") from error
 
 
 async def body_text(request: Request) -> str:

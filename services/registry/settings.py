@@ -12,7 +12,7 @@ class RegistrySettings(SpineSettings):
 
     registry_host: str = "127.0.0.1"
     registry_port: int = Field(default=7101, ge=1, le=65535)
-    registry_database_url: str = ""
+    registry_database_url: str = Field(default="", repr=False)
     registry_upload_bytes: int = Field(default=512 * 1024 * 1024, ge=1024)
     registry_package_wait_seconds: float = Field(
         default=20.0, ge=0, description="how long `model_trained` waits for its package"

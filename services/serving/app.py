@@ -16,6 +16,7 @@ from services.serving.settings import ServingSettings, child_environment
 from shared.spine import logs
 from shared.spine.auth import ApiKeys, check_binding
 from shared.spine.clock import monotonic
+from shared.spine.settings import read_settings
 
 log = logging.getLogger(__name__)
 
@@ -147,9 +148,9 @@ async def run(settings: ServingSettings) -> None:
 
 def main() -> None:
     """Started by the supervisor, or by hand: `python -m services.serving.app`."""
-    settings = ServingSettings()
+    settings = read_settings(ServingSettings)
     logs.setup("serving", settings.log_level)
-    check_binding(settings.serving_host, ApiKeys(settings.api_keys_file))
+    check_binding(settings.serving_host, ApiKeys(settings.api_keys_file), settings.environment)
     asyncio.run(run(settings))
 
 

@@ -12,10 +12,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from services.serving.exposition import render_metrics
 from services.serving.faults import CONTENT_TYPE, problem_body
 from services.serving.health import Health
+from services.serving.openapi import document
 from services.serving.outcomes import Outcomes
 from services.serving.predict import JSON, Answer, Predictor
-from shared.spine.auth import ApiKeys
-from shared.spine.problems import Problem
+from shared.spine.auth import ApiKeys, check_role
+from shared.spine.clock import monotonic
+from shared.spine.problems import Problem, headers_of
+from shared.spine.throttle import Throttle, client_of
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +29,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_SECONDS = 15.0
 _PATHS = ["POST /v1/{use_case}/predict", "POST /v1/{use_case}/outcomes", "GET /v1/status"]
+TWIN = "/predict"
 
 
 class GoneError(Exception):
@@ -40,6 +44,7 @@ class Front:
     outcomes: Outcomes
     health: Health
     keys: ApiKeys
+    throttle: Throttle
     body_bytes: int
     behind: App
 
@@ -63,8 +68,36 @@ class Front:
         elif path == "/docs":
             # Where every other service has its pages; BentoML's are at the root.
             await respond(send, Answer(307, b"", "text/plain", (("location", "/"),)))
+        elif path == "/openapi.json" and scope["method"] in ("GET", "HEAD"):
+            await respond(send, Answer(200, json.dumps(document()).encode()), body=scope["method"] == "GET")
         else:
-            await self.behind(scope, receive, send)
+            await self._pass_on(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app behind answer: pages to everybody, its one act under the rules of our own."""
+        if scope["method"] not in ("GET", "HEAD"):
+            try:
+                if scope["path"] != TWIN:
+                    raise Problem(
+                        404, f"there is nothing to do at {scope['path'][:100]}", allowed=[*_PATHS, f"POST {TWIN}"]
+                    )
+                receive = _again(await self._admit(scope, receive))
+            except GoneError:
+                return
+            except Problem as problem:
+                await respond(send, _refusal(problem))
+                return
+        await self.behind(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the body of a request that changes something; raises Problem for one that may not be."""
+        _check_method(scope, "POST")
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        shown = headers.get(b"authorization", b"").decode("latin-1")
+        self.throttle.check(client_of(scope, self.keys, shown), monotonic())
+        check_role(self.keys.caller(shown), "publisher")
+        _check_type(headers)
+        return await read_body(headers, receive, self.body_bytes)
 
     async def _v1(self, path: str, scope: Scope, receive: Receive) -> Answer:
         try:
@@ -74,11 +107,7 @@ class Front:
                 return Answer(200, json.dumps(self.health.status()).encode())
             if verb not in ("predict", "outcomes"):
                 raise Problem(404, f"there is nothing at /v1/{path[:100]}", allowed=_PATHS)
-            _check_method(scope, "POST")
-            headers: dict[bytes, bytes] = dict(scope["headers"])
-            self._check_caller(headers)
-            _check_type(headers)
-            body = await read_body(headers, receive, self.body_bytes)
+            body = await self._admit(scope, receive)
         except Problem as problem:
             return await self._refuse(path, problem)
         if verb == "predict":
@@ -87,21 +116,11 @@ class Front:
 
     async def _refuse(self, path: str, problem: Problem) -> Answer:
         use_case, _, verb = path.partition("/")
-        headers: tuple[tuple[str, str], ...] = ()
-        if problem.status == 405:
-            headers = (("allow", problem.more["allowed"][0]),)
-        if problem.status in (408, 413, 415):
-            headers = (("connection", "close"),)  # the rest of the body is not read
-        if verb == "predict" and problem.status not in (401, 403, 404, 405):
+        refusal = _refusal(problem)
+        if verb == "predict" and problem.status not in (401, 403, 404, 405, 429):
             answer = await self.predictor.refuse(use_case, problem, None)
-            return answer._replace(headers=headers)
-        return Answer(problem.status, problem_body(problem), CONTENT_TYPE, headers)
-
-    def _check_caller(self, headers: dict[bytes, bytes]) -> None:
-        if self.keys.configured:
-            caller = self.keys.caller(headers.get(b"authorization", b"").decode("latin-1"))
-            if "publisher" not in caller.roles:
-                raise Problem(403, f"{caller.name} needs the role publisher", role="publisher")
+            return answer._replace(headers=refusal.headers)
+        return refusal
 
     async def _health(self, path: str) -> Answer:
         if path == "/healthz":
@@ -111,6 +130,24 @@ class Front:
         reasons = self.health.reasons_not_ready()
         body = {"ready": not reasons, "reasons": reasons, "degraded": self.health.degraded()}
         return Answer(503 if reasons else 200, json.dumps(body).encode())
+
+
+def _refusal(problem: Problem) -> Answer:
+    headers = list(headers_of(problem).items())
+    if problem.status == 405:
+        headers.append(("allow", problem.more["allowed"][0]))
+    if problem.status in (408, 413, 415):
+        headers.append(("connection", "close"))  # the rest of the body is not read
+    return Answer(problem.status, problem_body(problem), CONTENT_TYPE, tuple(headers))
+
+
+def _again(body: bytes) -> Receive:
+    """Give a body that was read to whoever comes next."""
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 def _check_method(scope: Scope, allowed: str) -> None:

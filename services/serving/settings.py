@@ -19,6 +19,9 @@ class ServingSettings(SpineSettings):
     serving_port: int = Field(default=7100, ge=0, le=65535)
     serving_workers: int = Field(default=1, ge=1, le=64)
     serving_body_bytes: int = Field(default=MEBIBYTE, ge=1024, le=16 * MEBIBYTE)
+    serving_requests_per_second: float = Field(
+        default=5000.0, ge=0, description="of one client, in one worker; 0: no limit"
+    )
     serving_request_seconds: float = Field(default=10.0, gt=0)
     serving_drain_seconds: float = Field(
         default=0.0, ge=0, description="how long to answer on while not ready, for load balancers to notice"

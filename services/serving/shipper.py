@@ -24,6 +24,7 @@ from shared.spine import logs
 from shared.spine.clock import monotonic, wall_now
 from shared.spine.errors import TransientError
 from shared.spine.publisher import close_hard
+from shared.spine.settings import read_settings
 from shared.spine.topics import provision
 
 log = logging.getLogger(__name__)
@@ -208,7 +209,7 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True)
     given = parser.parse_args()
     family.die_with(given.parent)
-    settings = ServingSettings()
+    settings = read_settings(ServingSettings)
     logs.setup("serving-shipper", settings.log_level)
     asyncio.run(run(settings, given.parent))
 

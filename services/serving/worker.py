@@ -31,6 +31,8 @@ from shared.package.store import PackageStore
 from shared.spine import logs
 from shared.spine.auth import ApiKeys
 from shared.spine.clock import Clock
+from shared.spine.settings import read_settings
+from shared.spine.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,7 @@ class Worker:
             Outcomes(self.journal, self.served, self.clock, settings.source),
             self.health,
             ApiKeys(settings.api_keys_file),
+            Throttle(settings.serving_requests_per_second),
             settings.serving_body_bytes,
             Behind(partial(build_behind, predictor)),
         )
@@ -125,6 +128,7 @@ class Worker:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             backlog=2048,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
@@ -151,7 +155,7 @@ def main() -> None:
     family.die_with(given.parent)
     # Until uvicorn takes over, SIGTERM ends the process at once: nothing is being answered yet.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    settings = ServingSettings()
+    settings = read_settings(ServingSettings)
     logs.setup("serving", settings.log_level)
     with asyncio.Runner(loop_factory=_loop()) as runner:
         runner.run(Worker(settings, given.slot).run(socket.socket(fileno=given.socket), given.parent))

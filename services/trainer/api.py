@@ -1,22 +1,27 @@
 """The trainer's HTTP routes: what was asked of it and how it ended."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from services.trainer.store import RunStore
 from services.trainer.tables import RunRow
+from shared.spine.auth import Caller, authenticated
 from shared.spine.db import Database
 
 router = APIRouter(prefix="/v1", tags=["runs"])
 
 
 @router.get("/runs")
-async def list_runs(request: Request, limit: int = 100) -> list[dict[str, Any]]:
+async def list_runs(
+    request: Request,
+    _caller: Annotated[Caller, Depends(authenticated)],
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[dict[str, Any]]:
     """The latest training runs, newest first."""
     db: Database = request.app.state.db
     async with db.read() as session:
-        rows = await RunStore(session).list_recent(max(1, min(limit, 1000)))
+        rows = await RunStore(session).list_recent(limit)
     return [describe(row) for row in rows]
 
 

@@ -20,6 +20,7 @@ from shared.spine.app import Service, build_app, serve
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.logs import setup
+from shared.spine.settings import read_settings
 from shared.spine.subscribe import ServiceRouter
 
 
@@ -58,7 +59,7 @@ async def count_pending(db: Database) -> dict[str, int]:
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = TrainerSettings()
+    settings = read_settings(TrainerSettings)
     setup("trainer", settings.log_level)
     serve(make_app(settings), settings.trainer_host, settings.trainer_port)
 

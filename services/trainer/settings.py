@@ -17,7 +17,7 @@ class TrainerSettings(SpineSettings):
 
     trainer_host: str = "127.0.0.1"
     trainer_port: int = Field(default=7102, ge=1, le=65535)
-    trainer_database_url: str = ""
+    trainer_database_url: str = Field(default="", repr=False)
     trainer_use_cases_dir: Path = Field(default=Path("examples"), description="<dir>/<use case>/ holds its code")
     trainer_fit_limit_seconds: float = Field(default=3600, gt=0)
     trainer_fit_memory_megabytes: int = Field(default=16_384, ge=256, description="address space of the fit process")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from shared.events.base import ATTRIBUTES, Event
+from shared.strict_json import parse_json
 
 MAX_BYTES = 1024 * 1024
 CONTENT_TYPE = "application/json"
@@ -74,7 +75,17 @@ def from_record(cls: type[E], value: bytes | None, headers: Headers) -> E:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(HEADER_OF.get(str(part), part)) for part in first["loc"]) or "body"
         raise MalformedEventError(where, first["msg"][:500]) from error
+    if cls.kind == "lifecycle":
+        _check_unambiguous(value)
     return event
+
+
+def _check_unambiguous(body: bytes) -> None:
+    """Two readers could act on different values of a key that stands there twice."""
+    try:
+        parse_json(body)
+    except ValueError as error:
+        raise MalformedEventError("body", str(error)[:500]) from error
 
 
 def unknown_fields(event: Event) -> int:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 from shared.package.refusal import PackageRefused
+from shared.strict_json import parse_json
 
 
 def canonical_json(value: Any) -> bytes:
@@ -22,13 +23,9 @@ def sha256_hex(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
 def parse_strict(content: bytes, name: str) -> Any:
-    """Parse JSON that may not contain NaN, infinity or bytes that are not UTF-8; `name` goes into the refusal."""
+    """Parse JSON that may not contain NaN, infinity, a key twice or bytes that are not UTF-8; a refusal says `name`."""
     try:
-        return json.loads(content.decode(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        return parse_json(content)
+    except ValueError as error:
         raise PackageRefused("format", f"{name} is not strict JSON: {error}") from error

@@ -31,7 +31,8 @@ FILES = frozenset(SIZE_LIMITS) - {MANIFEST}
 
 Task = Literal["binary", "multiclass", "regression"]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+UseCase = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
 class Strict(BaseModel):
@@ -58,7 +59,7 @@ class Manifest(Strict):
     """Everything about a package that fits on a page; scores have one column (binary, regression) or one per class."""
 
     format: Literal[1] = 1
-    use_case: Name
+    use_case: UseCase
     task: Task
     classes: tuple[Name, ...] = Field(max_length=1000)
     contract_digest: Digest

@@ -22,6 +22,9 @@ from shared.package.refusal import PackageRefused
 
 MAX_ROWS_PER_BLOCK = 5_000
 MAX_ROWS = 5_000_000
+MAX_UNPACKED_BYTES = 2 * 1024**3
+MAX_TEXT = 1024
+TEXTS = ("kind", "block", "label")
 Kind = Literal["oof", "holdout"]
 COLUMNS: dict[str, pa.DataType] = {
     "kind": pa.string(),
@@ -120,11 +123,12 @@ def read_reference(path: Path, score_columns: int) -> Reference:
 def _read_columns(path: Path, score_columns: int) -> tuple[pa.Table, NDArray[np.float64]]:
     """The checked columns, and the scores, rows × `score_columns`."""
     try:
-        with pq.ParquetFile(path) as file:
-            # A few compressed bytes can hold any number of equal rows.
-            if file.metadata.num_rows > MAX_ROWS:
-                raise PackageRefused("size", f"{path.name} has {file.metadata.num_rows} rows, at most {MAX_ROWS}")
-            table = file.read(SCHEMA.names).select(SCHEMA.names).cast(SCHEMA)
+        # Texts stay references to their few different values until those are known to be short.
+        with pq.ParquetFile(path, read_dictionary=list(TEXTS)) as file:
+            _check_size(file.metadata, score_columns, path.name)
+            table = file.read(SCHEMA.names).select(SCHEMA.names)
+        _check_texts(table, path.name)
+        table = table.cast(SCHEMA)
     except (pa.ArrowException, KeyError, ValueError, OSError) as error:
         raise PackageRefused("format", f"{path.name} cannot be read: {error!r:.500}") from error
     required = [name for name in SCHEMA.names if name not in ("label", "value")]
@@ -136,3 +140,28 @@ def _read_columns(path: Path, score_columns: int) -> tuple[pa.Table, NDArray[np.
     if set(pc.unique(column.value_lengths()).to_pylist()) - {score_columns} or not np.isfinite(flat).all():
         raise PackageRefused("format", f"{path.name}: each row needs {score_columns} finite scores")
     return table, flat.reshape(-1, score_columns)
+
+
+def _check_size(metadata: pq.FileMetaData, score_columns: int, name: str) -> None:
+    """A few compressed bytes can hold any number of equal rows, or one row with a list without end."""
+    rows = metadata.num_rows
+    if rows > MAX_ROWS:
+        raise PackageRefused("size", f"{name} has {rows} rows, at most {MAX_ROWS} are allowed")
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    scores = sum(column.num_values for column in columns if column.path_in_schema.startswith("scores."))
+    if scores > rows * max(1, score_columns):
+        raise PackageRefused(
+            "format", f"{name}: each row needs {score_columns} finite scores; {rows} rows have {scores}"
+        )
+    if (unpacked := sum(column.total_uncompressed_size for column in columns)) > MAX_UNPACKED_BYTES:
+        raise PackageRefused("size", f"{name} unpacks to {unpacked} bytes, at most {MAX_UNPACKED_BYTES} are allowed")
+
+
+def _check_texts(table: pa.Table, name: str) -> None:
+    for column in TEXTS:
+        for chunk in table[column].chunks:
+            texts: Any = chunk.dictionary if isinstance(chunk, pa.DictionaryArray) else chunk
+            longest = pc.call_function("max", [pc.call_function("binary_length", [texts])]).as_py()
+            if (longest or 0) > MAX_TEXT:
+                raise PackageRefused("size", f"{name}: a {column} is longer than {MAX_TEXT} bytes")

@@ -26,6 +26,7 @@ from shared.spine.relay import Relay
 from shared.spine.replayed_time import last_time
 from shared.spine.settings import SpineSettings
 from shared.spine.subscribe import ServiceRouter, make_broker, subscribe
+from shared.spine.throttle import Throttle, ThrottleMiddleware
 from shared.spine.topics import provision
 from shared.spine.watchdog import Watchdog
 
@@ -132,6 +133,8 @@ def build_app(service: Service) -> FastAPI:
     app.state.api_keys = service.keys
     app.state.service = service
     problems.install(app)
+    throttle = Throttle(service.settings.requests_per_second)
+    app.add_middleware(ThrottleMiddleware, throttle=throttle, keys=service.keys)
     for router in service.http:
         app.include_router(router)
     _add_health(app, service)
@@ -140,8 +143,10 @@ def build_app(service: Service) -> FastAPI:
 
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Run until SIGTERM."""
-    check_binding(host, app.state.api_keys)
-    uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=10)
+    check_binding(host, app.state.api_keys, app.state.service.settings.environment)
+    # A client is known by its peer's address; a header that anybody can write changes nothing about that.
+    options: dict[str, Any] = {"log_config": None, "access_log": False, "proxy_headers": False}
+    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=10, **options)
 
 
 def _jobs(service: Service) -> dict[str, Background]:

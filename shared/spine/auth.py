@@ -1,20 +1,22 @@
 """API keys with roles; without keys a service binds to loopback only and trusts whoever is there."""
 
-import hashlib
 import hmac
 import ipaddress
-import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from fastapi import Request
 
+from shared.spine.clock import monotonic, wall_now
+from shared.spine.key_file import ROLES, KeyEntry, KeyFileError, Role, hash_of, read_keys
 from shared.spine.problems import Problem
 
-Role = Literal["viewer", "operator", "approver", "publisher"]
-ROLES: tuple[Role, ...] = ("viewer", "operator", "approver", "publisher")
+log = logging.getLogger(__name__)
+
+# How long a new, rotated or revoked key takes to be known to a running service.
+LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,48 +31,86 @@ LOCAL = Caller("local", frozenset(ROLES))
 
 
 class ApiKeys:
-    """Keys from a file of JSON lines: {"name": …, "roles": […], "sha256": hex digest of the key}."""
+    """The keys of a file (see `key_file.py`), read again when it changes; raises KeyFileError when it is broken."""
 
     def __init__(self, file: Path | None) -> None:
-        self._by_hash: dict[str, Caller] = {}
-        for line in file.read_text().splitlines() if file else ():
-            if line.strip():
-                entry = json.loads(line)
-                self._by_hash[entry["sha256"]] = Caller(entry["name"], frozenset(entry["roles"]))
+        self._file = file
+        self._entries: list[KeyEntry] = []
+        self._version: tuple[int, int] | None = None
+        self._looked = monotonic()
+        if file:
+            self._entries, self._version = read_keys(file), _version(file)
 
     @property
     def configured(self) -> bool:
-        """Whether anybody has to show a key."""
-        return bool(self._by_hash)
+        """Whether anybody has to show a key; a file without a key lets nobody in."""
+        return self._file is not None
 
     def caller(self, authorization: str | None) -> Caller:
         """Who shows this header; raises Problem 401."""
         if not self.configured:
             return LOCAL
         scheme, _, key = (authorization or "").partition(" ")
-        given = hashlib.sha256(key.encode()).hexdigest()
-        for known, caller in self._by_hash.items():
-            if scheme.lower() == "bearer" and hmac.compare_digest(known, given):
-                return caller
-        raise Problem(401, "an API key is needed: send it as `Authorization: Bearer KEY`")
+        given = hash_of(key)
+        found = None
+        for entry in self._current():
+            # All are compared, whoever matches: the time taken tells nothing.
+            if hmac.compare_digest(entry.sha256, given):
+                found = entry
+        if found is None or scheme.lower() != "bearer":
+            raise Problem(401, "an API key is needed: send it as `Authorization: Bearer KEY`")
+        if found.expired(wall_now()):
+            raise Problem(401, "this API key has expired: ask for a new one (`headrace keys rotate`)")
+        return Caller(found.name, found.roles)
+
+    def _current(self) -> list[KeyEntry]:
+        now = monotonic()
+        if self._file and now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            try:
+                if (version := _version(self._file)) != self._version:
+                    self._entries, self._version = read_keys(self._file), version
+                    log.info("the API keys were read again", extra={"count": len(self._entries)})
+            except (KeyFileError, OSError):
+                # A torn edit must lock nobody out, and let nobody in.
+                log.exception("the API keys cannot be read; the former ones hold")
+        return self._entries
+
+
+def _version(file: Path) -> tuple[int, int]:
+    state = file.stat()
+    return state.st_mtime_ns, state.st_ino
+
+
+def authenticated(request: Request) -> Caller:
+    """A FastAPI dependency: the caller, whatever their role; raises Problem 401."""
+    caller: Caller = request.app.state.api_keys.caller(request.headers.get("authorization"))
+    return caller
 
 
 def require(role: Role) -> Callable[[Request], Caller]:
     """A FastAPI dependency: the caller, who must have this role."""
 
     def check(request: Request) -> Caller:
-        caller: Caller = request.app.state.api_keys.caller(request.headers.get("authorization"))
-        if role not in caller.roles:
-            raise Problem(403, f"{caller.name} needs the role {role}", role=role)
-        return caller
+        return check_role(authenticated(request), role)
 
     return check
 
 
-def check_binding(host: str, keys: ApiKeys) -> None:
-    """Refuse to listen beyond loopback without API keys; raises SystemExit that says what to do."""
-    local = host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
-    if not local and not keys.configured:
+def check_role(caller: Caller, role: Role) -> Caller:
+    """Return the caller; raises Problem 403 that names the role."""
+    if role not in caller.roles:
+        raise Problem(403, f"{caller.name} needs the role {role}", role=role)
+    return caller
+
+
+def check_binding(host: str, keys: ApiKeys, environment: str = "development") -> None:
+    """Refuse to listen beyond loopback, or in production, without API keys; SystemExit says what to do."""
+    if keys.configured:
+        return
+    if environment == "production":
+        raise SystemExit("HEADRACE_ENVIRONMENT=production needs API keys: set HEADRACE_API_KEYS_FILE")
+    if host != "localhost" and not (_is_address(host) and ipaddress.ip_address(host).is_loopback):
         raise SystemExit(f"refusing to listen on {host} without API keys: set HEADRACE_API_KEYS_FILE, or use 127.0.0.1")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,13 @@ from typing import Any
 _context: ContextVar[dict[str, str] | None] = ContextVar("record", default=None)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRETS = ("password", "secret", "token", "api_key", "authorization")
+# The last line of defence, for what others write into their errors: a URL's password, a shown key, one of ours.
+_LOOKS_SECRET = re.compile(
+    r"(?P<before>://[^\s/:@]*:)[^\s/@'\"\\]+(?=@)"
+    r"|(?P<scheme>\b[Bb]earer )[A-Za-z0-9._~+/=\-]+"
+    r"|\bhr_[A-Za-z0-9_\-]{40,}"
+    r"|(?P<name>(?i:password)\\*['\"]?[=:] ?\\*['\"]?)[^\s'\"\\,)}]+"
+)
 
 
 @contextmanager
@@ -50,7 +58,16 @@ class JsonFormatter(logging.Formatter):
         line |= {name: "***" if any(s in name.lower() for s in _SECRETS) else value for name, value in extra.items()}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return blotted(json.dumps(line, default=str))
+
+
+def blotted(text: str) -> str:
+    """The text without what looks like a secret.
+
+    >>> blotted("cannot reach postgresql://me:hunter2@db/x")
+    'cannot reach postgresql://me:***@db/x'
+    """
+    return _LOOKS_SECRET.sub(lambda found: "".join(part or "" for part in found.groups()) + "***", text)
 
 
 class RateLimit(logging.Filter):

@@ -75,4 +75,14 @@ def _field(mistake: dict[str, Any]) -> str:
 
 def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     """The response of a problem."""
-    return JSONResponse(problem.document(), problem.status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(
+        problem.document(), problem.status, headers_of(problem) | (headers or {}), media_type=MEDIA_TYPE
+    )
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """The headers that belong to a problem: how to say who you are, when to ask again."""
+    if problem.status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    seconds = problem.more.get("retry_after_seconds")
+    return {} if seconds is None else {"Retry-After": str(seconds)}

@@ -1,9 +1,9 @@
 """The settings that every service shares; the only place of the spine that reads the environment."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
@@ -11,7 +11,8 @@ from sqlalchemy.engine import make_url
 class SpineSettings(BaseSettings):
     """Read from variables named HEADRACE_<field>."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADRACE_", extra="ignore", frozen=True)
+    # A mistake is told without what was given: beside it stand the secrets.
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = Path(".headrace")
     environment: Literal["development", "production"] = "development"
@@ -22,10 +23,11 @@ class SpineSettings(BaseSettings):
     clock: Literal["wall", "replay"] = "wall"
     clock_step_seconds: float = Field(default=5.0, gt=0)
 
-    packages_url: str = ""
-    feedback_url: str = ""
+    packages_url: str = Field(default="", repr=False)
+    feedback_url: str = Field(default="", repr=False)
     api_keys_file: Path | None = None
     database_password_file: Path | None = Field(default=None, description="goes into the service's database URL")
+    requests_per_second: float = Field(default=200.0, ge=0, description="of one client, in one process; 0: no limit")
 
     kafka: str = "127.0.0.1:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -41,11 +43,14 @@ class SpineSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _production_is_secure(self) -> "SpineSettings":
-        if self.environment == "production" and self.kafka_security_protocol != "SASL_SSL":
-            raise ValueError(
-                "HEADRACE_ENVIRONMENT=production needs TLS and SASL: set HEADRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL "
-                "with HEADRACE_KAFKA_SASL_USERNAME and HEADRACE_KAFKA_SASL_PASSWORD"
-            )
+        wanted = {
+            "HEADRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL": self.kafka_security_protocol == "SASL_SSL",
+            "HEADRACE_KAFKA_SASL_USERNAME": bool(self.kafka_sasl_username),
+            "HEADRACE_KAFKA_SASL_PASSWORD": bool(self.kafka_sasl_password.get_secret_value()),
+        }
+        missing = [name for name, there in wanted.items() if not there]
+        if self.environment == "production" and missing:
+            raise ValueError(f"HEADRACE_ENVIRONMENT=production needs TLS and SASL to Kafka: set {', '.join(missing)}")
         return self
 
     @property
@@ -85,3 +90,20 @@ class SpineSettings(BaseSettings):
             cafile = str(self.kafka_ssl_cafile) if self.kafka_ssl_cafile else None
             options["ssl_context"] = create_ssl_context(cafile=cafile)
         return options
+
+
+Kind = TypeVar("Kind", bound=SpineSettings)
+
+
+def read_settings(kind: type[Kind]) -> Kind:
+    """The settings of a process that starts; SystemExit names each variable that is wrong, and shows no value."""
+    try:
+        return kind()
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False, include_input=False)
+        lines = [f"{_variable(mistake['loc'])}{mistake['msg']}" for mistake in mistakes]
+        raise SystemExit("\n".join(["refusing to start:", *lines])) from None
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    return f"HEADRACE_{str(place[0]).upper()}: " if place else ""

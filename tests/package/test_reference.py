@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from shared.package import PackageRefused, Reference, ReferenceRow
-from shared.package.reference import read_reference, sample_blocks, write_reference
+from shared.package.reference import SCHEMA, read_reference, sample_blocks, write_reference
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 ROWS = [
@@ -57,3 +59,32 @@ def test_missing_columns_nulls_and_files_of_another_kind_are_refused(tmp_path: P
     for name in "bcd":
         with pytest.raises(PackageRefused):
             read_reference(tmp_path / name, 1)
+
+
+def a_column(name: str, rows: int) -> Any:
+    """A column as it should be."""
+    texts: dict[str, Any] = {"kind": "oof", "block": "2013-01-01", "label": "late"}
+    values = texts | {"position": 0, "event_time": START, "scores": [0.5], "flagged": False, "volume": 1}
+    return pa.array([values.get(name)] * rows, SCHEMA.field(name).type)
+
+
+@pytest.mark.parametrize("column", ["kind", "block", "label"])
+def test_a_long_text_said_again_and_again_is_never_unpacked(tmp_path: Path, column: str) -> None:
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 50_000, pa.int32()), pa.array(["x" * 100_000]))
+    table = pa.table({name: long if name == column else a_column(name, 50_000) for name in SCHEMA.names})
+    path = tmp_path / "reference.parquet"
+    pq.write_table(table, path, compression="zstd")
+    assert path.stat().st_size < 1_000_000
+    before = pa.total_allocated_bytes()
+    with pytest.raises(PackageRefused, match=f"a {column} is longer than 1024 bytes") as refused:
+        read_reference(path, 1)
+    assert refused.value.check == "size"
+    assert pa.total_allocated_bytes() - before < 100_000_000
+
+
+def test_a_score_list_without_end_is_never_unpacked(tmp_path: Path) -> None:
+    endless = pa.array([[0.5] * 2_000_000], SCHEMA.field("scores").type)
+    path = tmp_path / "reference.parquet"
+    pq.write_table(pa.table({n: endless if n == "scores" else a_column(n, 1) for n in SCHEMA.names}), path)
+    with pytest.raises(PackageRefused, match="1 rows have 2000000"):
+        read_reference(path, 1)

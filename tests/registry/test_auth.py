@@ -1,10 +1,9 @@
-"""With API keys configured, every route that changes something wants a key with the right role."""
+"""With API keys configured, what stands in the ledger is the name of the key."""
 
 import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,13 +15,6 @@ from tests.registry.conftest import YAML, settings_for
 from tests.registry.toy import NOW, contract_text
 
 KEYS = {"viewer": "v-key", "operator": "o-key", "approver": "a-key", "publisher": "p-key"}
-NEEDED = {
-    ("post", "/v1/use_cases"): "approver",
-    ("post", "/v1/use_cases/{use_case}/releases"): "operator",
-    ("post", "/v1/use_cases/{use_case}/rollbacks"): "operator",
-    ("put", "/v1/packages/{digest}"): "publisher",
-}
-OPEN = {"/healthz", "/readyz", "/metrics", "/v1/status"}
 
 
 def bearer(role: str) -> dict[str, str]:
@@ -48,39 +40,6 @@ async def http(guarded: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=transport, base_url="http://registry") as client:
         yield client
     await guarded.state.registry.db.close()
-
-
-def routes(app: FastAPI) -> list[tuple[str, str]]:
-    paths: dict[str, dict[str, Any]] = app.openapi()["paths"]
-    return [(method, path) for path, methods in paths.items() for method in methods]
-
-
-async def test_every_changing_route_refuses_strangers_and_wrong_roles(
-    guarded: FastAPI, http: httpx.AsyncClient
-) -> None:
-    changing = [(method, path) for method, path in routes(guarded) if method != "get"]
-    assert set(changing) == set(NEEDED)
-    for method, path in changing:
-        url = path.format(use_case="trains", digest="d" * 64)
-        answers = [
-            await http.request(method, url),
-            await http.request(method, url, headers={"authorization": "Bearer x"}),
-        ]
-        assert [answer.status_code for answer in answers] == [401, 401], path
-        for role in set(KEYS) - {NEEDED[method, path]}:
-            answer = await http.request(method, url, headers=bearer(role))
-            assert answer.status_code == 403, (path, role)
-            assert answer.json()["role"] == NEEDED[method, path]
-        allowed = await http.request(method, url, headers=bearer(NEEDED[method, path]))
-        assert allowed.status_code not in (401, 403)
-
-
-async def test_reading_wants_any_key(guarded: FastAPI, http: httpx.AsyncClient) -> None:
-    for method, path in routes(guarded):
-        if method == "get" and path not in OPEN:
-            url = path.format(use_case="trains", digest="d" * 64)
-            assert (await http.get(url)).status_code == 401, path
-            assert (await http.get(url, headers=bearer("viewer"))).status_code not in (401, 403), path
 
 
 async def test_the_ledger_names_the_key_and_not_what_the_caller_claims(http: httpx.AsyncClient) -> None:

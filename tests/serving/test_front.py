@@ -2,28 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from services.serving.activate import Activator, Packages
-from services.serving.follow import Follower
 from services.serving.front import Front, Receive, Scope, Send, respond
-from services.serving.health import Health
-from services.serving.journal import Journal
-from services.serving.live import Served
-from services.serving.outcomes import Outcomes
-from services.serving.predict import Answer, Predictor
-from services.serving.reports import Reporter
-from services.serving.score import Coalescer
-from services.serving.settings import ServingSettings
-from shared.package import PackageStore
+from services.serving.predict import Answer
 from shared.spine.auth import ApiKeys
-from shared.spine.clock import Clock
-from tests.serving.toy import NOW, contract, live_of
+from shared.spine.throttle import Throttle
+from tests.serving.fronts import open_front
+from tests.serving.toy import NOW
 
 LIMIT = 2048
 
@@ -35,25 +25,8 @@ async def behind(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    clock, settings = Clock("replay", NOW), ServingSettings(home=tmp_path, clock="replay")
-    journal = Journal(settings.spool)
-    await journal.open()
-    with ThreadPoolExecutor(1) as executor:
-        served = Served()
-        served.switch(live_of(Coalescer(lambda columns: [[0.9] for _ in columns["size"]], executor), contract()))
-        packages = Packages(PackageStore(str(tmp_path / "store")), tmp_path / "cache", executor)
-        reporter = Reporter(journal, clock, "serving/0", 0, "0")
-        activator = Activator(served, packages, tmp_path / "releases", reporter, lambda: None)
-        health = Health(settings, 0, 1, journal, activator, Follower(settings, activator, clock), clock)
-        yield Front(
-            Predictor(journal, served, clock, "serving/0"),
-            Outcomes(journal, served, clock, "serving/0"),
-            health,
-            ApiKeys(None),
-            LIMIT,
-            behind,
-        )
-    journal.close()
+    async with open_front(tmp_path, behind, LIMIT, ApiKeys(None)) as front:
+        yield front
 
 
 @pytest.fixture
@@ -145,10 +118,35 @@ async def test_with_api_keys_a_caller_needs_the_role(
     client: httpx.AsyncClient, front: Front, tmp_path: Path, key_file: Callable[[dict[str, list[str]]], Path]
 ) -> None:
     front.keys = ApiKeys(key_file({"reader": ["viewer"], "writer": ["publisher"]}))
-    for key, status in ((None, 401), ("wrong", 401), ("reader", 403), ("writer", 200)):
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        answer = await client.post(PREDICT, json={"record": {"size": 1}}, headers=headers)
-        assert answer.status_code == status, key
+    for path in (PREDICT, "/predict"):
+        for key, status in ((None, 401), ("wrong", 401), ("reader", 403), ("writer", 200)):
+            headers = {"authorization": f"Bearer {key}"} if key else {}
+            answer = await client.post(path, json={"record": {"size": 1}}, headers=headers)
+            assert answer.status_code == status, (path, key)
+
+
+async def test_the_app_behind_is_given_nothing_but_what_the_front_would_take(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/predict", json={"use_case": "trains"})).json() == {"behind": True}
+    pickled = {"content-type": "application/vnd.bentoml+pickle"}
+    for method, path, more, status in (
+        ("POST", "/predict", {"content": b"\x80\x04.", "headers": pickled}, 415),
+        ("POST", "/predict", {"files": {"x": b"y"}}, 415),
+        ("POST", "/predict", {"content": b" " * (LIMIT + 1), "headers": JSON}, 413),
+        ("PUT", "/predict", {"json": {}}, 405),
+        ("POST", "/", {"json": {}}, 404),
+        ("DELETE", "/schema.json", {}, 404),
+    ):
+        answer = await client.request(method, path, **more)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), path
+
+
+async def test_who_asks_too_often_is_told_when_to_come_again(client: httpx.AsyncClient, front: Front) -> None:
+    front.throttle = Throttle(0.5)
+    seen = [await client.post(PREDICT, json={"record": {"size": 1}}) for _ in range(3)]
+    assert [answer.status_code for answer in seen] == [200, 429, 429]
+    assert 1 <= int(seen[-1].headers["retry-after"]) <= 2
+    assert seen[-1].json()["limit"] == 0.5
+    assert (await client.get("/healthz")).status_code == 200
 
 
 @pytest.fixture

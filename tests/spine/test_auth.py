@@ -11,6 +11,8 @@ from fastapi import Depends, FastAPI
 
 from shared.spine import problems
 from shared.spine.auth import ApiKeys, Caller, check_binding, require
+from shared.spine.clock import wall_now
+from shared.spine.key_file import new_key, write_keys
 
 KEYS = {"ada": ("ada's key", ["viewer", "operator"]), "bob": ("bob's key", ["viewer"])}
 
@@ -52,6 +54,12 @@ def test_loopback_needs_no_keys(host: str) -> None:
     check_binding(host, ApiKeys(None))
 
 
+def test_production_wants_keys_on_loopback_too(keys: ApiKeys) -> None:
+    with pytest.raises(SystemExit, match="HEADRACE_API_KEYS_FILE"):
+        check_binding("127.0.0.1", ApiKeys(None), "production")
+    check_binding("127.0.0.1", keys, "production")
+
+
 def test_with_keys_a_service_may_listen_anywhere(keys: ApiKeys) -> None:
     check_binding("0.0.0.0", keys)
 
@@ -76,3 +84,32 @@ async def test_no_key_or_a_wrong_one_is_refused_without_a_hint(keys: ApiKeys, sh
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
     assert "ada" not in answer.text
+
+
+async def test_two_keys_of_one_name_are_good_at_once_until_one_expires(tmp_path: Path) -> None:
+    now = wall_now()
+    (old, old_entry), (new, new_entry) = new_key("ada", ["operator"], now), new_key("ada", ["operator"], now)
+    file = tmp_path / "keys"
+    write_keys(file, [old_entry, new_entry])
+    assert [(await act(ApiKeys(file), f"Bearer {key}")).status_code for key in (old, new)] == [200, 200]
+    write_keys(file, [old_entry.model_copy(update={"expires": now}), new_entry])
+    answers = [await act(ApiKeys(file), f"Bearer {key}") for key in (old, new)]
+    assert [answer.status_code for answer in answers] == [401, 200]
+    assert "expired" in answers[0].json()["detail"]
+
+
+async def test_a_running_service_hears_of_a_key_taken_back_and_an_empty_file_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.spine.auth.LOOK_SECONDS", 0.0)
+    key, entry = new_key("ada", ["operator"], wall_now())
+    file = tmp_path / "keys"
+    write_keys(file, [entry])
+    keys = ApiKeys(file)
+    assert (await act(keys, f"Bearer {key}")).status_code == 200
+    file.write_text("{torn", encoding="utf-8")
+    assert (await act(keys, f"Bearer {key}")).status_code == 200
+    write_keys(file, [])
+    assert (await act(keys, f"Bearer {key}")).status_code == 401
+    assert (await act(keys, None)).status_code == 401
+    assert keys.configured

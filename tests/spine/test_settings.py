@@ -1,5 +1,8 @@
 """Settings come from HEADRACE_ variables; production refuses to run without TLS and SASL."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.error_policy import ErrorPolicy
-from shared.spine.settings import SpineSettings
+from shared.spine.settings import SpineSettings, read_settings
 from shared.spine.subscribe import ServiceRouter, make_broker
 from tests.spine.told import KeptPublisher
 
@@ -23,6 +26,30 @@ def _no_variables_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_production_refuses_kafka_without_tls_and_sasl(protocol: str) -> None:
     with pytest.raises(ValidationError, match="HEADRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL"):
         SpineSettings.model_validate({"environment": "production", "kafka_security_protocol": protocol})
+
+
+def test_production_names_everything_that_is_missing_and_nothing_that_is_there() -> None:
+    with pytest.raises(ValidationError) as refused:
+        SpineSettings.model_validate({"environment": "production", "kafka_sasl_password": "hunter2"})
+    assert "HEADRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL, HEADRACE_KAFKA_SASL_USERNAME" in str(refused.value)
+    assert "SASL_PASSWORD" not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_service_that_cannot_start_says_why_without_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_ENVIRONMENT", "production")
+    monkeypatch.setenv("HEADRACE_KAFKA_SASL_PASSWORD", "hunter2")
+    environment = {**os.environ, "HEADRACE_REGISTRY_DATABASE_URL": "postgresql+asyncpg://me:hunter3@db/x"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.registry.app"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "refusing to start" in ended.stderr
+    assert "HEADRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL, HEADRACE_KAFKA_SASL_USERNAME" in ended.stderr
+    assert "hunter" not in ended.stderr + ended.stdout
+    monkeypatch.setenv("HEADRACE_INSTANCE", "many")
+    with pytest.raises(SystemExit, match="HEADRACE_INSTANCE: "):
+        read_settings(SpineSettings)
 
 
 def test_production_with_tls_and_sasl_reaches_both_kinds_of_client() -> None:

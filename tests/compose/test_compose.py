@@ -22,7 +22,7 @@ from headrace.replay import Replay
 from headrace.scenario import Hour, Scenario, load_scenario
 from headrace.serving_client import ServingClient
 from headrace.supervisor import Supervisor
-from tests.containers.stack import PARTS, SERVICES, Stack
+from tests.compose.stack import PARTS, SERVICES, Stack
 
 pytestmark = [
     pytest.mark.e2e,
