@@ -76,6 +76,7 @@ async def collect(
         dropped=serving["detail"]["dropped"]["predictions"],
         now=scenario.end,
         seed=seed,
+        simulated=scenario.simulated,
     )
 
 

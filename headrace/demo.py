@@ -13,10 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from headrace import pictures
-from headrace.acts import flights_acts
+from headrace.acts import Stage, acts_of
 from headrace.collect import collect
 from headrace.demo_report import build_report
 from headrace.errors import CommandError
+from headrace.month_lines import month_lines, selected, title
 from headrace.owned_directory import OwnedDirectory
 from headrace.page import write_page
 from headrace.play import Player
@@ -31,7 +32,7 @@ from shared.spine.clock import monotonic
 console = Console()
 
 
-def run(name: str, months: str, seed: int, report: Path | None, keep: bool, home: Path) -> int:
+def run(name: str, months: str | None, seed: int, report: Path | None, keep: bool, home: Path) -> int:
     """Play a demo on an embedded system of its own under `<home>/demo`; returns the exit code."""
     scenario = load_scenario(name, months)
     place = (home / "demo").absolute()
@@ -64,7 +65,7 @@ async def play(scenario: Scenario, running: RunInfo, seed: int) -> dict[str, Any
     options = {"bootstrap_servers": running.kafka}
     begun = monotonic()
     async with Replay(options, urls) as replay, ServingClient(urls["serving"], scenario.contract.use_case) as client:
-        acts = flights_acts(scenario, urls["registry"], seed, Path(running.home) / "outside-team")
+        acts = acts_of(Stage(scenario, urls["registry"], seed, Path(running.home) / "outside-team"))
         player = Player(scenario, replay, client, urls["registry"], acts)
         with _bar() as bar:
             task = bar.add_task("Applying the contract", total=len(scenario.days))
@@ -104,20 +105,12 @@ def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     console.print(month_table(report))
-    unit = 10 ** report["minor_digits"]
     parts = report["accounting"]
     sum_text = " + ".join(f"{count:,} {name}" for name, count in parts.items() if name != "answered")
     sign = "=" if report["accounting_closes"] else "≠"
-    value, desk = report["value"], report["reviews"]
     console.print(f"Answered {parts['answered']:,} {sign} {sum_text}; {report['failed_requests']} failed requests")
-    console.print(
-        f"Saved against deciding without a model: [bold green]{value['table'] / unit:,.2f} {report['currency']}[/] "
-        f"(blocks {value['blocks'] / unit:,.2f}, tables {value['table'] / unit:,.2f})"
-    )
-    console.print(
-        f"Review desk: {desk['min_per_day']} to {desk['max_per_day']} a day, capacity {desk['capacity']}, "
-        f"{len(desk['days_over'])} days over the capacity in force"
-    )
+    _say_value(report)
+    _say_desk(report)
     console.print(f"{report['served_otherwise']} decisions by another version than the ledger names for their time")
     _say_loop(report)
     console.print(f"Ledger digest {report['ledger_digest']}")
@@ -127,6 +120,37 @@ def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
         spent += f", {report['cpu_seconds']:.0f} CPU seconds over all processes"
     console.print(spent)
     console.print(f"Page: {page}", soft_wrap=True)
+
+
+def _say_value(report: dict[str, Any]) -> None:
+    value, unit, mark = report["value"], 10 ** report["minor_digits"], selected(report)
+    console.print(
+        f"Saved against deciding without a model{mark}: [bold green]{value['table'] / unit:,.2f} "
+        f"{report['currency']}[/] (blocks {value['blocks'] / unit:,.2f}, tables {value['table'] / unit:,.2f})"
+    )
+    console.print(
+        f"Cost with the model{mark}: {value['cost_minor'] / unit:,.2f}; "
+        f"without{mark}: {value['cost_without_model_minor'] / unit:,.2f}"
+    )
+    if mark:
+        seen = " or ".join(report["labels"]["seen_after"])
+        never = report["labels"]["never_seen"]
+        console.print(f"Selected: a label is seen only after {seen}; {never:,} cases can never show one")
+
+
+def _say_desk(report: dict[str, Any]) -> None:
+    desk, flood = report["reviews"], report["without_capacity"]
+    if flood is None:
+        return
+    console.print(
+        f"Review desk: {desk['min_per_day']} to {desk['max_per_day']} a day, capacity {desk['capacity']}, "
+        f"{len(desk['days_over'])} days over the capacity in force"
+    )
+    cost = flood["cost_minor"] / 10 ** report["minor_digits"]
+    console.print(
+        f"Without the contract's capacity: {flood['min_per_day']} to {flood['max_per_day']} a day, "
+        f"{len(flood['days_over'])} days over; the cost on paper{selected(report)}: {cost:,.2f}"
+    )
 
 
 def _say_loop(report: dict[str, Any]) -> None:
@@ -152,24 +176,12 @@ def _say_loop(report: dict[str, Any]) -> None:
 
 def month_table(report: dict[str, Any]) -> Table:
     """The result by month."""
-    unit = 10 ** report["minor_digits"]
-    table = Table(title=f"{report['use_case']} by month (labelled cases; cost in {report['currency']} per case)")
-    for column in ("month", "volume", "late", "AUC", "Brier", "managed", "frozen", "no model", "reviews a day", "max"):
-        table.add_column(column, justify="left" if column == "month" else "right")
-    for line in report["months"]:
-        cases, frozen = max(line["labelled"], 1), report["frozen_by_month"].get(line["month"])
-        table.add_row(
-            line["month"],
-            f"{line['volume']:,}",
-            f"{line['late_share']:.1%}" if line["late_share"] is not None else "–",
-            f"{line['auc']:.3f}" if line["auc"] is not None else "–",
-            f"{line['brier']:.4f}" if line["brier"] is not None else "–",
-            f"{line['cost_minor'] / unit / cases:.3f}",
-            f"{frozen['frozen_minor'] / unit / max(frozen['cases'], 1):.3f}" if frozen else "–",
-            f"{line['cost_without_model_minor'] / unit / cases:.3f}",
-            f"{line['reviews_mean']:.0f}",
-            f"{line['reviews_max']}",
-        )
+    heads, rows = month_lines(report)
+    table = Table(title=title(report))
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left")
+    for cells in rows:
+        table.add_row(*cells)
     return table
 
 
