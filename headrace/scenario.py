@@ -117,7 +117,7 @@ def load_scenario(name: str, months: str | None = None) -> Scenario:
     if name not in known:
         raise ScenarioError(f"there is no demo {name!r}; there is: {', '.join(known)}")
     use_case, script = known[name], script_of(known[name])
-    first, end = _period(months or script.USUAL_MONTHS, script.FIRST_DAY, script.LAST_DAY)
+    first, end = _period(script.USUAL_MONTHS if months is None else months, script.FIRST_DAY, script.LAST_DAY)
     text = (EXAMPLES / use_case / "contract.yaml").read_text(encoding="utf-8")
     zone = ZoneInfo(read_contract(text).timezone)
     start, stop = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (first, end))
