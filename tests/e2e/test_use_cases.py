@@ -18,7 +18,7 @@ from headrace.serving_client import ServingClient
 from headrace.supervisor import Supervisor
 from shared.events import KpiReported
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 SEED = 7
 HALF_THE_TEAM = 20
 
