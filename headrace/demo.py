@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -177,9 +178,11 @@ def _say_loop(report: dict[str, Any]) -> None:
 def month_table(report: dict[str, Any]) -> Table:
     """The result by month."""
     heads, rows = month_lines(report)
-    table = Table(title=title(report))
+    # 80 columns hold every number; it is the headings that wrap.
+    table = Table(title=title(report), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for place, head in enumerate(heads):
-        table.add_column(head, justify="right" if place else "left")
+        longest = max((len(cells[place]) for cells in rows), default=0)
+        table.add_column(head, justify="right" if place else "left", min_width=longest)
     for cells in rows:
         table.add_row(*cells)
     return table

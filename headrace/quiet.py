@@ -20,6 +20,8 @@ from shared.spine.topics import partitions_of
 POLL_SECONDS, RAREST_SECONDS = 0.02, 0.25
 # A follower may be behind on data topics until the clock moves: the tables take one commit per day of a replay.
 MOVES_WITH_THE_CLOCK = frozenset({"unflushed", "table_lag"})
+# What was released, and what is served: the other services' details are not asked for.
+TELL_RELEASES = frozenset({"registry", "serving"})
 
 
 class NotQuietError(CommandError):
@@ -28,7 +30,7 @@ class NotQuietError(CommandError):
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the system: what was still under way, and where every topic ended."""
+    """One look at the system: what was still under way, and where every lifecycle topic ended."""
 
     busy: tuple[str, ...]
     ends: Mapping[TopicPartition, int]
@@ -44,6 +46,7 @@ class QuietWatch:
         self._consumer: AIOKafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
         self._caught_up: dict[str, int] = {}
+        self._rested: Look | None = None
         self._suspect: str | None = None
         self._ends_seen: Mapping[TopicPartition, int] = {}
 
@@ -55,15 +58,17 @@ class QuietWatch:
         await self._hang_up()
 
     async def wait(self, now: datetime | None = None, *, deadline_seconds: float = 600.0) -> None:
-        """Return once two looks in a row find nothing under way and no new record between them.
+        """Return once two looks in a row find nothing under way and no new lifecycle event between them.
 
-        With `now`, every clock must stand there and the tables must hold everything. Raises NotQuietError.
+        The look that ended the last wait counts: whatever is done meanwhile leaves an event. With `now`, every clock
+        must stand there and the tables must hold everything. Raises NotQuietError.
         """
         begun = monotonic()
-        before: Look | None = None
+        before = self._rested
         while True:
             look = await self._look(now)
             if not look.busy and before is not None and not before.busy and look.ends == before.ends:
+                self._rested = look
                 return
             waited = monotonic() - begun
             if waited > deadline_seconds:
@@ -78,7 +83,9 @@ class QuietWatch:
             if text := await self._still(now):
                 return Look((text,), {})
             # Statuses first: what they say is done has its records below the ends read afterwards.
-            said = await asyncio.gather(*(self._status(name, url) for name, url in self._services.items()))
+            said = await asyncio.gather(
+                *(self._status(name, url, detail=name in TELL_RELEASES) for name, url in self._services.items())
+            )
             ends = await self._ends()
             late = await self._behind(ends)
         except (KafkaError, OSError, httpx.HTTPError, TimeoutError) as error:
@@ -96,11 +103,11 @@ class QuietWatch:
         if suspect is None:
             return None
         if url := self._services.get(suspect):
-            return next(iter(_under_way(await self._status(suspect, url), now)), None)
+            return next(iter(_under_way(await self._status(suspect, url, detail=False), now)), None)
         return f"{suspect} is behind" if await self._is_behind(suspect, self._ends_seen) else None
 
-    async def _status(self, name: str, url: str) -> dict[str, Any]:
-        answer = await self._http.get(f"{url}/v1/status")
+    async def _status(self, name: str, url: str, *, detail: bool) -> dict[str, Any]:
+        answer = await self._http.get(f"{url}/v1/status?detail={str(detail).lower()}")
         answer.raise_for_status()
         status: dict[str, Any] = answer.json()
         return {"service": name, **status}
@@ -114,7 +121,8 @@ class QuietWatch:
             await consumer.start()
             self._consumer = consumer
             # Asked for, never assigned: behind the long poll of a fetch every answer would wait for half a second.
-            self._partitions = await partitions_of(self._options, CATALOGUE)
+            topics = [topic for topic, event in CATALOGUE.items() if event.kind == "lifecycle"]
+            self._partitions = await partitions_of(self._options, topics)
         return dict(await self._consumer.end_offsets(self._partitions))
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> list[str]:
@@ -137,6 +145,7 @@ class QuietWatch:
     async def _hang_up(self) -> None:
         consumer, admin = self._consumer, self._admin
         self._consumer, self._admin, self._caught_up, self._suspect = None, None, {}, None
+        self._rested = None
         if consumer:
             await consumer.stop()
         if admin:

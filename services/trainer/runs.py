@@ -99,8 +99,13 @@ class Runs:
         return monotonic() - since > self._settings.trainer_lease_seconds
 
     async def _work(self, run: RunRow, attempt: int) -> None:
-        began = monotonic()
+        began, most = monotonic(), self._settings.trainer_attempts
         run_dir = self._settings.runs_dir / run.id / str(attempt)
+        if attempt > most:
+            # What takes the trainer down each time would do so for ever, and no other run would get its turn.
+            reason = f"the trainer died during each of {most} attempts (HEADRACE_TRAINER_ATTEMPTS); see its log"
+            await self._finish(run, attempt, Result(outcome="failed", reason=reason), run_dir, 0.0)
+            return
         process = await self._begin(await self._job(run, attempt), run_dir)
         log.info("run started", extra={"run": run.id, "use_case": run.use_case, "attempt": attempt, "pid": process.pid})
         beat = asyncio.create_task(self._beat(run.id, attempt, process))

@@ -24,6 +24,7 @@ class TrainerSettings(SpineSettings):
     trainer_fit_ready: bool = Field(
         default=False, description="keep a fit process ready: a run begins 2 s sooner, for some 300 MB of memory"
     )
+    trainer_attempts: int = Field(default=10, ge=1, description="a run whose trainer died so often is failed")
     trainer_lease_seconds: float = Field(default=30, gt=0, description="without a heartbeat another trainer takes over")
     trainer_table_wait_seconds: float = Field(
         default=20, ge=0, description="how long a training waits for what lies in the data topics; a replay: for ever"

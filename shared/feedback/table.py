@@ -179,7 +179,11 @@ class FeedbackTable:
             SCHEMAS[self.name],
             mode="ignore",
             partition_by=PARTITIONS,
-            configuration={"delta.dataSkippingStatsColumns": STATISTICS[self.name]},
+            configuration={
+                "delta.dataSkippingStatsColumns": STATISTICS[self.name],
+                # Whoever opens the table reads every commit since the last checkpoint.
+                "delta.checkpointInterval": "10",
+            },
             storage_options=self._options,
         )
 

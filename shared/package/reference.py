@@ -6,14 +6,16 @@ Losses on a model's own training rows are too small to compare anything with, so
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from shared.contract.shadow_price import DayScores, Demand
 from shared.package.refusal import PackageRefused
@@ -35,8 +37,7 @@ COLUMNS: dict[str, pa.DataType] = {
 SCHEMA = pa.schema(COLUMNS)
 
 
-@dataclass(frozen=True)
-class ReferenceRow:
+class ReferenceRow(NamedTuple):
     """One scored row; `position` is its place in event order, `volume` the true size of its block."""
 
     kind: Kind
@@ -90,16 +91,34 @@ def _lot(seed: int, row: ReferenceRow) -> bytes:
 
 def write_reference(reference: Reference, path: Path) -> None:
     """Write reference.parquet; equal rows give equal bytes."""
-    names = [field.name for field in fields(ReferenceRow)]
-    columns = {name: [getattr(row, name) for row in reference.rows] for name in names}
+    columns = dict(zip(ReferenceRow._fields, zip(*reference.rows, strict=True), strict=False))
     table = pa.table(
-        {name: pa.array(columns[name], type=SCHEMA.field(name).type) for name in SCHEMA.names}, schema=SCHEMA
+        {name: pa.array(columns.get(name, ()), type=SCHEMA.field(name).type) for name in SCHEMA.names}, schema=SCHEMA
     )
     pq.write_table(table, path, compression="zstd", store_schema=False)
 
 
+def check_reference(path: Path, score_columns: int) -> None:
+    """Refuse what `read_reference` would, and a reference without held-out rows; builds no rows."""
+    table, _ = _read_columns(path, score_columns)
+    if "holdout" not in pc.unique(table["kind"]).to_pylist():
+        raise PackageRefused("format", "the package has no held-out reference rows")
+
+
 def read_reference(path: Path, score_columns: int) -> Reference:
     """Read reference.parquet; raises PackageRefused when a column or a score vector is not as the manifest says."""
+    table, scores = _read_columns(path, score_columns)
+    naive = table["event_time"].to_numpy().astype("datetime64[us]").astype(object)
+    columns: dict[str, Sequence[Any]] = {
+        "event_time": [time.replace(tzinfo=UTC) for time in naive],
+        "scores": list(map(tuple, scores.tolist())),
+    }
+    columns |= {name: table[name].to_pylist() for name in SCHEMA.names if name not in columns}
+    return Reference(tuple(map(ReferenceRow, *(columns[name] for name in ReferenceRow._fields))))
+
+
+def _read_columns(path: Path, score_columns: int) -> tuple[pa.Table, NDArray[np.float64]]:
+    """The checked columns, and the scores, rows × `score_columns`."""
     try:
         with pq.ParquetFile(path) as file:
             # A few compressed bytes can hold any number of equal rows.
@@ -108,19 +127,12 @@ def read_reference(path: Path, score_columns: int) -> Reference:
             table = file.read(SCHEMA.names).select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowException, KeyError, ValueError, OSError) as error:
         raise PackageRefused("format", f"{path.name} cannot be read: {error!r:.500}") from error
-    columns: dict[str, Sequence[Any]] = {name: table[name].to_pylist() for name in SCHEMA.names if name != "scores"}
     required = [name for name in SCHEMA.names if name not in ("label", "value")]
-    if any(table[name].null_count for name in required) or not set(columns["kind"]) <= {"oof", "holdout"}:
+    unknown = set(pc.unique(table["kind"]).to_pylist()) - {"oof", "holdout"}
+    if unknown or any(table[name].null_count for name in required):
         raise PackageRefused("format", f"{path.name}: a row has no {', '.join(required)}, or an unknown kind")
-    columns["scores"] = _score_vectors(table["scores"].combine_chunks(), score_columns, path.name)
-    cells = zip(*(columns[field.name] for field in fields(ReferenceRow)), strict=True)
-    return Reference(tuple(ReferenceRow(*row) for row in cells))
-
-
-def _score_vectors(column: Any, width: int, name: str) -> list[tuple[float, ...]]:
-    """Return one tuple of `width` finite scores per row."""
+    column: Any = table["scores"].combine_chunks()
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    lengths = set(column.value_lengths().to_pylist())
-    if not lengths <= {width} or not np.isfinite(flat).all():
-        raise PackageRefused("format", f"{name}: each row needs {width} finite scores")
-    return [tuple(vector) for vector in flat.reshape(-1, width).tolist()]
+    if set(pc.unique(column.value_lengths()).to_pylist()) - {score_columns} or not np.isfinite(flat).all():
+        raise PackageRefused("format", f"{path.name}: each row needs {score_columns} finite scores")
+    return table, flat.reshape(-1, score_columns)

@@ -15,6 +15,7 @@ from shared.package.manifest import (
     ENVIRONMENT,
     MANIFEST,
     MODEL,
+    REFERENCE,
     SIZE_LIMITS,
     Feature,
     Manifest,
@@ -22,6 +23,7 @@ from shared.package.manifest import (
     parse_manifest,
 )
 from shared.package.read import Package
+from shared.package.reference import check_reference
 from shared.package.refusal import PackageRefused
 from shared.package.score import predict_scores
 
@@ -138,10 +140,9 @@ def _check_answers(package: Package) -> float:
 
 def _check_parts(package: Package) -> None:
     """Parse the rest, so that no reader meets a broken profile or reference later."""
-    profile, reference = package.profile, package.reference()
+    profile = package.profile
     wanted = {(f.name, f.type) for f in package.manifest.features}
     found = {(name, "number") for name in profile.numbers} | {(name, "category") for name in profile.categories}
     if wanted != found:
         raise PackageRefused("format", f"the profile knows other features: {sorted(wanted ^ found)[:10]}")
-    if not reference.rows or not reference.of_kind("holdout").rows:
-        raise PackageRefused("format", "the package has no held-out reference rows")
+    check_reference(package.path / REFERENCE, package.manifest.score_columns)

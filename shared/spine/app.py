@@ -97,7 +97,7 @@ class Service:
         reasons = [*([self.failed] if self.failed else []), *self.policy.bugs.stopped.values()]
         return reasons if self.ready else [*reasons, "Kafka has not answered yet"]
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self, *, detail: bool = True) -> dict[str, Any]:
         """What `headrace status` and the replay ask: quiet means that nothing is under way here."""
         pending = await self.pending()
         # Last, and in a read of its own: a step that has ended meanwhile may have left an event.
@@ -110,7 +110,7 @@ class Service:
             "clock": now.isoformat() if now else None,
             "quiet": not any(pending.values()),
             "pending": pending,
-            "detail": await self.detail(),
+            "detail": await self.detail() if detail else {},
         }
 
 
@@ -200,6 +200,6 @@ def _add_health(app: FastAPI, service: Service) -> None:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/v1/status", tags=["health"])
-    async def status() -> dict[str, Any]:
-        """Clock, what is pending, and details."""
-        return await service.status()
+    async def status(detail: bool = True) -> dict[str, Any]:
+        """Clock, what is pending, and, unless `detail=false`, details."""
+        return await service.status(detail=detail)

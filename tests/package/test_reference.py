@@ -1,6 +1,5 @@
 """Sampling of large blocks is seeded and keeps the true volume."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def test_large_blocks_are_sampled_alike_for_the_same_seed_and_stay_in_event_orde
 
 
 def test_rows_read_back_equal_and_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
-    rows = Reference((*ROWS[:3], replace(ROWS[3], kind="oof", label="yes", value=2.5, flagged=True)))
+    rows = Reference((*ROWS[:3], ROWS[3]._replace(kind="oof", label="yes", value=2.5, flagged=True)))
     write_reference(rows, tmp_path / "a")
     write_reference(rows, tmp_path / "b")
     assert read_reference(tmp_path / "a", 1) == rows
@@ -43,7 +42,7 @@ def test_rows_read_back_equal_and_the_same_rows_give_the_same_bytes(tmp_path: Pa
 def test_scores_that_are_not_finite_or_not_as_many_as_promised_are_refused(
     tmp_path: Path, scores: tuple[float, ...]
 ) -> None:
-    write_reference(Reference((ROWS[0], replace(ROWS[1], scores=scores))), tmp_path / "a")
+    write_reference(Reference((ROWS[0], ROWS[1]._replace(scores=scores))), tmp_path / "a")
     with pytest.raises(PackageRefused, match="1 finite scores"):
         read_reference(tmp_path / "a", 1)
 

@@ -171,6 +171,23 @@ async def test_a_trainer_that_comes_back_does_its_own_run_again_with_the_same_as
     assert [event.topic for event in await published(db)] == ["model_trained", "training_finished"]
 
 
+async def test_a_run_that_took_its_trainer_down_too_often_is_failed(
+    db: Database, make_runs: Callable[..., Runs], toy_contract: Contract, make_job: MakeJob
+) -> None:
+    await ask(db, toy_contract, make_job())
+    runs = make_runs(trainer_attempts=2)
+    for attempt in (1, 2):
+        async with db.transaction() as session:
+            (run,) = await RunStore(session).list_open()
+            assert await RunStore(session).take(run, "trainer-0") == attempt
+    assert await runs.work_once()
+    (finished,) = await published(db)
+    assert isinstance(finished, TrainingFinished)
+    assert finished.outcome == "failed"
+    assert "died during each of 2 attempts" in finished.reason
+    assert not await runs.work_once()
+
+
 @process
 async def test_a_fit_process_that_is_killed_fails_its_run_with_the_signal(
     db: Database,
