@@ -1,19 +1,12 @@
-"""The scripted acts of the demo: what people do in the year, on fixed days; nothing is scripted to a result."""
+"""The scripted acts of a demo: what people do in it, on fixed days; nothing is scripted to a result."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from headrace import outside_team
-from headrace.scenario import EXAMPLES, Scenario
-
-FIT_DAY = date(2013, 4, 8)
-FORCED_DAY = date(2013, 5, 6)
-CUT_DAY = date(2013, 10, 7)
-RESTORED_DAY = date(2013, 10, 14)
-CAPACITY, CUT_CAPACITY = 200, 100
+from headrace.scenario import EXAMPLES, Scenario, script_of
 
 Act = Callable[[], Awaitable[None]]
 
@@ -32,29 +25,30 @@ class Acts:
         return act is not None
 
 
-def flights_acts(scenario: Scenario, registry: str, seed: int, workplace: Path) -> Acts:
-    """In May a release forced past the gates; in October a week in which half of the desk is away."""
-    use_case = scenario.contract.use_case
-    fits: list[asyncio.Task[Path]] = []
+@dataclass(frozen=True)
+class Stage:
+    """Where acts take place: the scenario, the registry's address, the seed, and a folder to work in."""
 
-    async def begin_fit() -> None:
-        # Beside the replay: the other team's data are a file, and its own fit is nothing that our services wait for.
-        as_of = scenario.midnight(FORCED_DAY)
-        fit = outside_team.fit_elsewhere(scenario.contract, EXAMPLES / use_case, as_of, seed, workplace)
-        fits.append(asyncio.create_task(fit))
+    scenario: Scenario
+    registry: str
+    seed: int
+    workplace: Path
 
-    async def force() -> None:
-        if not fits:
-            await begin_fit()
-        package = await fits.pop()
-        reason = "the vendor's model looked better in their notebook"
-        await outside_team.force_release(registry, use_case, package, reason)
+    @property
+    def use_case_dir(self) -> Path:
+        """The folder of the use case, where its data and code are."""
+        return EXAMPLES / self.scenario.contract.use_case
 
-    async def cut() -> None:
-        await outside_team.change_capacity(registry, scenario.contract_text, CAPACITY, CUT_CAPACITY)
+    def limit_desk(self, before: int, after: int) -> Act:
+        """The act of its owner: the contract again, with `after` where it had a capacity of `before`."""
 
-    async def restore() -> None:
-        await outside_team.change_capacity(registry, scenario.contract_text, CAPACITY, CAPACITY)
+        async def limit() -> None:
+            await outside_team.change_capacity(self.registry, self.scenario.contract_text, before, after)
 
-    begun: dict[date, Act] = {FIT_DAY: begin_fit} if FORCED_DAY in scenario.days else {}
-    return Acts(begun | {FORCED_DAY: force, CUT_DAY: cut, RESTORED_DAY: restore})
+        return limit
+
+
+def acts_of(stage: Stage) -> Acts:
+    """What the use case's `scenario.py` has people do; nothing where it says nothing."""
+    script = script_of(stage.scenario.contract.use_case)
+    return Acts(script.acts(stage) if hasattr(script, "acts") else {})

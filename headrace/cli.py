@@ -210,8 +210,8 @@ def asyncapi() -> None:
 @app.command(epilog="Example:  headrace demo flights --months 3-4 --report report.json")
 def demo(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="which one: flights", metavar="NAME")] = "flights",
-    months: Annotated[str, typer.Option(help="of 2013, as 3-4 or 3")] = "3-4",
+    name: Annotated[str, typer.Argument(help="which one: flights, gates, loans", metavar="NAME")] = "flights",
+    months: Annotated[str | None, typer.Option(help="as 3-4 or 3; by default the demo's usual ones")] = None,
     seed: Annotated[int, typer.Option(help="the same seed gives the same ledger")] = 7,
     report: Annotated[Path | None, typer.Option(help="write all results as JSON to this file")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="leave everything running to look around")] = False,
@@ -219,7 +219,7 @@ def demo(
         str | None, typer.Option(metavar="URL", help="a running system instead, such as that of docker compose")
     ] = None,
 ) -> None:
-    """Play real data through a whole system of its own, and show what the model was worth."""
+    """Play a use case through a whole system of its own, and show what the model was worth."""
     from headrace import demo as play
     from headrace.foreground import end_like_ctrl_c
 

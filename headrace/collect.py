@@ -90,6 +90,7 @@ async def collect(
         dropped=serving["detail"]["dropped"]["predictions"],
         now=scenario.end,
         seed=seed,
+        simulated=scenario.simulated,
     )
 
 

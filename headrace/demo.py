@@ -14,11 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from headrace import pictures
-from headrace.acts import flights_acts
+from headrace.acts import Stage, acts_of
 from headrace.against import Target, check_fresh, target_of
 from headrace.collect import collect
 from headrace.demo_report import build_report
 from headrace.errors import CommandError
+from headrace.month_lines import month_lines, selected, title
 from headrace.owned_directory import OwnedDirectory
 from headrace.page import write_page
 from headrace.play import Player
@@ -31,21 +32,9 @@ from headrace.supervisor import Supervisor
 from shared.spine.clock import monotonic
 
 console = Console()
-COLUMNS = {
-    "month": 7,
-    "volume": 6,
-    "late": 5,
-    "AUC": 5,
-    "Brier": 6,
-    "managed": 7,
-    "frozen": 6,
-    "no model": 5,
-    "reviews a day": 7,
-    "max": 3,
-}
 
 
-def run(name: str, months: str, seed: int, report: Path | None, keep: bool, home: Path) -> int:
+def run(name: str, months: str | None, seed: int, report: Path | None, keep: bool, home: Path) -> int:
     """Play a demo on an embedded system of its own under `<home>/demo`; returns the exit code."""
     scenario = load_scenario(name, months)
     place = (home / "demo").absolute()
@@ -72,7 +61,7 @@ def run(name: str, months: str, seed: int, report: Path | None, keep: bool, home
     return 0 if _holds(outcome) else 1
 
 
-def run_against(name: str, months: str, seed: int, report: Path | None, front: str, home: Path) -> int:
+def run_against(name: str, months: str | None, seed: int, report: Path | None, front: str, home: Path) -> int:
     """Play a demo on a system that runs already, reached at one address; returns the exit code."""
     scenario, target = load_scenario(name, months), target_of(front)
     place = (home / "demo").absolute()
@@ -93,7 +82,7 @@ async def play_on(target: Target, scenario: Scenario, place: Path, seed: int, fe
     urls, options = target.urls, {"bootstrap_servers": target.kafka}
     begun = monotonic()
     async with Replay(options, urls) as replay, ServingClient(urls["serving"], scenario.contract.use_case) as client:
-        acts = flights_acts(scenario, urls["registry"], seed, place / "outside-team")
+        acts = acts_of(Stage(scenario, urls["registry"], seed, place / "outside-team"))
         player = Player(scenario, replay, client, urls["registry"], acts)
         with _bar() as bar:
             task = bar.add_task("Applying the contract", total=len(scenario.days))
@@ -133,20 +122,12 @@ def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     console.print(month_table(report))
-    unit = 10 ** report["minor_digits"]
     parts = report["accounting"]
     sum_text = " + ".join(f"{count:,} {name}" for name, count in parts.items() if name != "answered")
     sign = "=" if report["accounting_closes"] else "≠"
-    value, desk = report["value"], report["reviews"]
     console.print(f"Answered {parts['answered']:,} {sign} {sum_text}; {report['failed_requests']} failed requests")
-    console.print(
-        f"Saved against deciding without a model: [bold green]{value['table'] / unit:,.2f} {report['currency']}[/] "
-        f"(blocks {value['blocks'] / unit:,.2f}, tables {value['table'] / unit:,.2f})"
-    )
-    console.print(
-        f"Review desk: {desk['min_per_day']} to {desk['max_per_day']} a day, capacity {desk['capacity']}, "
-        f"{len(desk['days_over'])} days over the capacity in force"
-    )
+    _say_value(report)
+    _say_desk(report)
     console.print(f"{report['served_otherwise']} decisions by another version than the ledger names for their time")
     _say_loop(report)
     console.print(f"Ledger digest {report['ledger_digest']}")
@@ -156,6 +137,37 @@ def _finish(report: dict[str, Any], place: Path, file: Path | None) -> None:
         spent += f", {report['cpu_seconds']:.0f} CPU seconds over all processes"
     console.print(spent)
     console.print(f"Page: {page}", soft_wrap=True)
+
+
+def _say_value(report: dict[str, Any]) -> None:
+    value, unit, mark = report["value"], 10 ** report["minor_digits"], selected(report)
+    console.print(
+        f"Saved against deciding without a model{mark}: [bold green]{value['table'] / unit:,.2f} "
+        f"{report['currency']}[/] (blocks {value['blocks'] / unit:,.2f}, tables {value['table'] / unit:,.2f})"
+    )
+    console.print(
+        f"Cost with the model{mark}: {value['cost_minor'] / unit:,.2f}; "
+        f"without{mark}: {value['cost_without_model_minor'] / unit:,.2f}"
+    )
+    if mark:
+        seen = " or ".join(report["labels"]["seen_after"])
+        never = report["labels"]["never_seen"]
+        console.print(f"Selected: a label is seen only after {seen}; {never:,} cases can never show one")
+
+
+def _say_desk(report: dict[str, Any]) -> None:
+    desk, flood = report["reviews"], report["without_capacity"]
+    if flood is None:
+        return
+    console.print(
+        f"Review desk: {desk['min_per_day']} to {desk['max_per_day']} a day, capacity {desk['capacity']}, "
+        f"{len(desk['days_over'])} days over the capacity in force"
+    )
+    cost = flood["cost_minor"] / 10 ** report["minor_digits"]
+    console.print(
+        f"Without the contract's capacity: {flood['min_per_day']} to {flood['max_per_day']} a day, "
+        f"{len(flood['days_over'])} days over; the cost on paper{selected(report)}: {cost:,.2f}"
+    )
 
 
 def _say_loop(report: dict[str, Any]) -> None:
@@ -181,26 +193,14 @@ def _say_loop(report: dict[str, Any]) -> None:
 
 def month_table(report: dict[str, Any]) -> Table:
     """The result by month."""
-    unit = 10 ** report["minor_digits"]
-    title = f"{report['use_case']} by month (labelled cases; cost in {report['currency']} per case)"
+    heads, rows = month_lines(report)
     # 80 columns hold every number; it is the headings that wrap.
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column, width in COLUMNS.items():
-        table.add_column(column, justify="left" if column == "month" else "right", min_width=width)
-    for line in report["months"]:
-        cases, frozen = max(line["labelled"], 1), report["frozen_by_month"].get(line["month"])
-        table.add_row(
-            line["month"],
-            f"{line['volume']:,}",
-            f"{line['late_share']:.1%}" if line["late_share"] is not None else "–",
-            f"{line['auc']:.3f}" if line["auc"] is not None else "–",
-            f"{line['brier']:.4f}" if line["brier"] is not None else "–",
-            f"{line['cost_minor'] / unit / cases:.3f}",
-            f"{frozen['frozen_minor'] / unit / max(frozen['cases'], 1):.3f}" if frozen else "–",
-            f"{line['cost_without_model_minor'] / unit / cases:.3f}",
-            f"{line['reviews_mean']:.0f}",
-            f"{line['reviews_max']}",
-        )
+    table = Table(title=title(report), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for place, head in enumerate(heads):
+        longest = max((len(cells[place]) for cells in rows), default=0)
+        table.add_column(head, justify="right" if place else "left", min_width=longest)
+    for cells in rows:
+        table.add_row(*cells)
     return table
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import polars as pl
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from headrace.flood import flood
 from headrace.ledger_digest import latest_by_block, ledger_digest
 from headrace.loop_report import History, build_loop_report
+from headrace.pricing import with_money
 from shared.contract import Contract, Policy
 from shared.events import KpiReported, ModelReleased
 from shared.feedback.accounting import account
@@ -31,6 +33,7 @@ class Findings:
     dropped: int
     now: Any
     seed: int
+    simulated: bool = False
 
 
 def build_report(found: Findings) -> dict[str, Any]:
@@ -46,10 +49,14 @@ def build_report(found: Findings) -> dict[str, Any]:
         "dead": found.dead,
         "dropped": found.dropped,
     }
-    table_value = int(priced["without_minor"].sum() or 0) - int(priced["cost_minor"].sum() or 0)
+    cost, without = (int(priced[column].sum() or 0) for column in ("cost_minor", "without_minor"))
+    limits = capacities(found.history, found.policy)
     return {
         "use_case": found.contract.use_case,
+        "task": found.policy.task,
+        "simulated": found.simulated,
         "seed": found.seed,
+        "labels": labels(found.rows, found.contract),
         "accounting": accounting,
         "accounting_closes": found.answered == sum(accounting.values()) - found.answered,
         "failed_requests": len(found.failed),
@@ -57,9 +64,15 @@ def build_report(found: Findings) -> dict[str, Any]:
         "tries_again": found.tries_again,
         "currency": found.policy.currency,
         "minor_digits": found.policy.minor_digits,
-        "value": {"blocks": sum(report.value_minor for report in blocks), "table": table_value},
-        "reviews": reviews(priced, found.policy, capacities(found.history, found.policy)),
-        "months": months(priced),
+        "value": {
+            "blocks": sum(report.value_minor for report in blocks),
+            "table": without - cost,
+            "cost_minor": cost,
+            "cost_without_model_minor": without,
+        },
+        "reviews": reviews(priced, found.policy, limits),
+        "without_capacity": flood(priced, found.policy, limits),
+        "months": months(priced, found.policy),
         "days": days(priced, found.policy),
         "served_otherwise": served_otherwise(found.rows, found.history),
         "releases": [dict(entry) for entry in found.ledger if entry["kind"] == "model_released"],
@@ -68,29 +81,13 @@ def build_report(found: Findings) -> dict[str, Any]:
     }
 
 
-def with_money(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """Add `cost_minor` and `without_minor` to labelled rows, straight from the cost table.
-
-    A direct query of the tables: it shares no code with the monitor, whose sums it checks.
-    """
-    costs = pl.DataFrame(
-        [(name, label, cost) for name, row in policy.cost_by_class.items() for label, cost in row.items()],
-        schema={"decision": pl.String, "label": pl.String, "cost_minor": pl.Int64},
-        orient="row",
-    )
-    without = costs.filter(pl.col("decision") == policy.without_model).select(
-        "label", pl.col("cost_minor").alias("without_minor")
-    )
-    positive = policy.classes[-1]
-    return (
-        rows.join(costs, on=["decision", "label"], how="left", maintain_order="left")
-        .join(without, on="label", how="left", maintain_order="left")
-        .with_columns(
-            month=pl.col("block").str.slice(0, 7),
-            score=pl.col("scores").list.last(),
-            positive=(pl.col("label") == positive),
-        )
-    )
+def labels(rows: pl.DataFrame, contract: Contract) -> dict[str, Any]:
+    """Whether labels are of chosen cases only, after which decisions, and how many cases can never show one."""
+    seen_after = contract.label.observed_when
+    if seen_after == "always":
+        return {"positive": contract.classes[-1:], "selected": False, "seen_after": [], "never_seen": 0}
+    never = rows.filter(~pl.col("decision").is_in(list(seen_after))).height
+    return {"positive": contract.classes[-1:], "selected": True, "seen_after": list(seen_after), "never_seen": never}
 
 
 def reviews(priced: pl.DataFrame, policy: Policy, limits: Mapping[int, int]) -> dict[str, Any]:
@@ -132,22 +129,19 @@ def served_otherwise(rows: pl.DataFrame, history: History) -> int:
     return placed.filter(~same.fill_null(value=False)).height
 
 
-def months(priced: pl.DataFrame) -> list[dict[str, Any]]:
+def months(priced: pl.DataFrame, policy: Policy) -> list[dict[str, Any]]:
     """One line per month: volume, share of positives, quality, cost per case with and without the model."""
+    capped = next(iter(policy.limits), "")
     lines = []
     for (month,), part in priced.sort("month").group_by("month", maintain_order=True):
-        known = part.filter(pl.col("label").is_not_null())
-        truth, score = known["positive"].to_numpy(), known["score"].to_numpy()
-        both = known.height > 0 and 0 < int(truth.sum()) < known.height
-        per_day = part.group_by("block").agg((pl.col("decision") == "review").sum().alias("n"))["n"]
+        known = part.filter(pl.col("cost_minor").is_not_null())
+        per_day = part.group_by("block").agg((pl.col("decision") == capped).sum().alias("n"))["n"]
         lines.append(
             {
                 "month": month,
                 "volume": part.height,
                 "labelled": known.height,
-                "late_share": float(truth.mean()) if known.height else None,
-                "auc": float(roc_auc_score(truth, score)) if both else None,
-                "brier": float(brier_score_loss(truth, score)) if both else None,
+                **quality(known, policy),
                 "cost_minor": int(known["cost_minor"].sum()),
                 "cost_without_model_minor": int(known["without_minor"].sum()),
                 "reviews_mean": float(per_day.mean() or 0.0),  # type: ignore[arg-type]
@@ -155,6 +149,19 @@ def months(priced: pl.DataFrame) -> list[dict[str, Any]]:
             }
         )
     return lines
+
+
+def quality(known: pl.DataFrame, policy: Policy) -> dict[str, float | None]:
+    """Binary: share of positives, AUC, Brier score; regression: mean absolute error; None where nothing is known."""
+    if policy.task == "regression":
+        return {"mae": (known["score"] - known["value"]).abs().mean()}  # type: ignore[dict-item]
+    truth, score = known["positive"].to_numpy(), known["score"].to_numpy()
+    both = known.height > 0 and 0 < int(truth.sum()) < known.height
+    return {
+        "positive_share": float(truth.mean()) if known.height else None,
+        "auc": float(roc_auc_score(truth, score)) if both else None,
+        "brier": float(brier_score_loss(truth, score)) if both else None,
+    }
 
 
 def days(priced: pl.DataFrame, policy: Policy) -> list[dict[str, Any]]:
@@ -167,7 +174,6 @@ def days(priced: pl.DataFrame, policy: Policy) -> list[dict[str, Any]]:
             pl.col("cost_minor").sum(),
             pl.col("without_minor").sum().alias("cost_without_model_minor"),
             (pl.col("decision") == capped).sum().alias("reviews"),
-            pl.col("positive").mean().alias("late_share"),
         )
         .sort("block")
         .to_dicts()

@@ -75,7 +75,8 @@ def describe(event: Event) -> str:
         case PackageEvaluated():
             role = event.role.replace("_", " ")
             costs = f"would have cost {event.cost_minor} in minor units, served was {event.served_cost_minor}"
-            return f"block {event.block}: {role} {_short(event.package_digest)} {costs} ({event.labelled} labels)"
+            labels = f"{event.labelled} labels{_chosen(event)}"
+            return f"block {event.block}: {role} {_short(event.package_digest)} {costs} ({labels})"
         case DeadLetterSettled():
             repaired = " with a repaired body" if event.body_digest else ""
             return f"{event.by} {event.act} {event.letter}{repaired}: {event.reason or 'no reason given'}"
@@ -115,8 +116,12 @@ def _kpi(event: KpiReported) -> str:
     return (
         f"block {event.block} {event.status.replace('_', ' ')}{again}: {event.volume} cases, "
         f"cost {_money(event.cost_minor, event.currency)} {event.currency}, {value} {better} than without a model, "
-        f"labels {100 * event.coverage:.1f} %{used}{incidents}"
+        f"labels {100 * event.coverage:.1f} %{_chosen(event)}{used}{incidents}"
     )
+
+
+def _chosen(event: KpiReported | PackageEvaluated) -> str:
+    return ", selected" if event.selected else ""
 
 
 def _money(minor: int, currency: str) -> str:

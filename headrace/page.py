@@ -6,6 +6,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from headrace.month_lines import month_lines, selected
+from headrace.month_lines import title as heading
+
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -21,7 +24,7 @@ time { color: #888; margin-right: .6rem; } code { font-size: .85em; }
 
 def write_page(report: dict[str, Any], pictures: Sequence[Path], file: Path) -> Path:
     """Write the page; returns its path."""
-    title = f"{report['use_case']}: what it was worth"
+    title = f"{report['use_case']}: what it was worth" + (" (simulated data)" if report["simulated"] else "")
     parts = (_headline(report), _months(report), _trainings(report), _forced(report))
     body = "\n".join((*parts, *map(_picture, pictures), _story(report)))
     file.write_text(
@@ -34,37 +37,50 @@ def write_page(report: dict[str, Any], pictures: Sequence[Path], file: Path) -> 
 
 
 def _headline(report: dict[str, Any]) -> str:
-    value, counts, desk = report["value"]["table"], report["accounting"], report["reviews"]
+    value, counts, mark = report["value"], report["accounting"], selected(report)
     ratio = report["managed_over_frozen"]
     lines = [
-        f"Saved against deciding without a model: <b>{_money(report, value)}</b>.",
+        f"Saved against deciding without a model{mark}: <b>{_money(report, value['table'])}</b>. Cost with the "
+        f"model{mark}: {_money(report, value['cost_minor'])}; "
+        f"without{mark}: {_money(report, value['cost_without_model_minor'])}.",
         f"{counts['answered']:,} decisions; {counts['joined']:,} with a known outcome, "
         f"{counts['awaiting']:,} awaiting one, {counts['given_up']:,} given up.",
-        f"The desk had {desk['min_per_day']} to {desk['max_per_day']} cases a day; it can take {desk['capacity']}.",
+        *_about_labels(report),
+        *_about_desk(report),
     ]
     if ratio is not None:
         lines.append(f"A managed model cost {ratio:.3f} of what the first model would have cost, left as it was.")
     return "".join(f"<p>{line}</p>" for line in lines)
 
 
+def _about_labels(report: dict[str, Any]) -> list[str]:
+    labels = report["labels"]
+    if not labels["selected"]:
+        return []
+    seen = escape(" or ".join(labels["seen_after"]))
+    return [
+        f"Selected: a label is seen only after {seen}; {labels['never_seen']:,} cases can never show what they were. "
+        "What is marked so is true of the cases that were seen, and of no others."
+    ]
+
+
+def _about_desk(report: dict[str, Any]) -> list[str]:
+    desk, flood = report["reviews"], report["without_capacity"]
+    if flood is None:
+        return []
+    return [
+        f"The desk had {desk['min_per_day']} to {desk['max_per_day']} cases a day; it can take {desk['capacity']}. "
+        f"Without the contract's capacity it would have had {flood['min_per_day']} to {flood['max_per_day']}, "
+        f"too many on {len(flood['days_over'])} days."
+    ]
+
+
 def _months(report: dict[str, Any]) -> str:
-    heads = ("month", "cases", "late", "AUC", "cost per case", "first model", "no model", "most reviews")
-    rows = []
-    for line in report["months"]:
-        cases, frozen = max(line["labelled"], 1), report["frozen_by_month"].get(line["month"])
-        cells = (
-            line["month"],
-            f"{line['volume']:,}",
-            _share(line["late_share"]),
-            "–" if line["auc"] is None else f"{line['auc']:.3f}",
-            _money(report, line["cost_minor"] / cases, 3),
-            "–" if frozen is None else _money(report, frozen["frozen_minor"] / max(frozen["cases"], 1), 3),
-            _money(report, line["cost_without_model_minor"] / cases, 3),
-            str(line["reviews_max"]),
-        )
-        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    head = "".join(f"<th>{head}</th>" for head in heads)
-    return f'<h2>By month</h2><div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+    heads, rows = month_lines(report)
+    head = "".join(f"<th>{escape(head)}</th>" for head in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rows)
+    caption = escape(heading(report))
+    return f'<h2>By month</h2><p>{caption}</p><div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def _trainings(report: dict[str, Any]) -> str:
@@ -107,7 +123,3 @@ def _story(report: dict[str, Any]) -> str:
 
 def _money(report: dict[str, Any], minor: float, digits: int = 2) -> str:
     return f"{minor / 10 ** report['minor_digits']:,.{digits}f} {report['currency']}"
-
-
-def _share(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"

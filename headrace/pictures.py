@@ -16,6 +16,8 @@ def draw(report: dict[str, Any], folder: Path) -> list[Path]:
     """Draw cost per case, the review desk and the model's quality; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {"cost.png": _cost, "reviews.png": _reviews, "value.png": _value}
+    if report["reviews"]["decision"] is None:
+        del pictures["reviews.png"]
     files = []
     for name, paint in pictures.items():
         figure, axes = plt.subplots(figsize=(9, 3.6), layout="constrained")
@@ -53,9 +55,10 @@ def _cost(axes: Any, report: dict[str, Any]) -> None:
 
 def _reviews(axes: Any, report: dict[str, Any]) -> None:
     axes.bar(_blocks(report), [day["reviews"] for day in report["days"]], color=GREEN, width=0.8)
-    if report["reviews"]["capacity"]:
-        axes.axhline(report["reviews"]["capacity"], color=RED, linewidth=1.2, label="capacity")
-        axes.legend(frameon=False)
+    wanted = report["without_capacity"]["by_day"]
+    axes.plot(_blocks(report), [wanted[day["block"]] for day in report["days"]], color=GREY, label="without it")
+    axes.axhline(report["reviews"]["capacity"], color=RED, linewidth=1.2, label="capacity")
+    axes.legend(frameon=False)
     axes.set_ylabel("cases a day")
     axes.set_title("Cases sent to the review desk")
 

@@ -94,11 +94,18 @@ class Player:
         """One event hour: decide what pushes back, then report what has become known."""
         if hour.records:
             predictions = await self.client.predict(hour.name, hour.records)
-            answered = {row: p["prediction_id"] for row, p in zip(hour.rows, predictions, strict=False)}
+            # What was decided otherwise never shows what it was: nobody could report it.
+            observed = self.scenario.contract.label.observed_when
+            answered = {
+                row: p["prediction_id"]
+                for row, p in zip(hour.rows, predictions, strict=False)
+                if observed == "always" or p["decision"] in observed
+            }
             self._ids |= answered
+        kind = "label" if self.scenario.contract.classification else "value"
         known = [
-            {"prediction_id": self._ids.pop(row), "label": label, "known_at": at.isoformat()}
-            for row, label, at in hour.outcomes
+            {"prediction_id": self._ids.pop(row), kind: outcome, "known_at": at.isoformat()}
+            for row, outcome, at in hour.outcomes
             if row in self._ids
         ]
         if known:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,13 @@ from headrace.errors import CommandError
 from shared.contract import read_contract
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-YEAR = 2013
-DEMOS = {"flights": "flights_late"}
+# A use case of `examples/` is a demo when it brings this file: FIRST_DAY and LAST_DAY of one year that can be played
+# (what lies before trains the first model), USUAL_MONTHS, SIMULATED, and, where people interfere, `acts`.
+SCRIPT = "scenario"
+
+
+# The label of a classification, the value of a regression.
+Outcome = str | float
 
 
 class ScenarioError(CommandError):
@@ -29,15 +35,17 @@ class Hour:
     name: str
     records: list[dict[str, Any]]
     rows: list[int]
-    outcomes: list[tuple[int, str, datetime]]
+    outcomes: list[tuple[int, Outcome, datetime]]
 
 
 class Scenario:
     """A use case played from `start` to `end` (event time, local midnights)."""
 
-    def __init__(self, contract_text: str, frame: pd.DataFrame, start: datetime, end: datetime) -> None:
+    def __init__(
+        self, contract_text: str, frame: pd.DataFrame, start: datetime, end: datetime, simulated: bool = False
+    ) -> None:
         self.contract = contract = read_contract(contract_text)
-        self.contract_text, self.start, self.end = contract_text, start, end
+        self.contract_text, self.start, self.end, self.simulated = contract_text, start, end, simulated
         self._frame = frame
         # Outcomes of cases from before the start belong to the history that the first model is trained on.
         frame = frame[(frame[contract.event_time] >= start) & (frame[contract.event_time] < end)]
@@ -46,14 +54,17 @@ class Scenario:
         values = frame[names].astype(object).where(frame[names].notna(), None)
         self._records = [{str(name): value for name, value in row.items()} for row in values.to_dict("records")]
         self._times = [at.isoformat() for at in frame[contract.event_time]]
-        self._labels = list(frame[contract.label.name])
+        outcome = str if contract.classification else float
+        self._outcomes: list[Outcome | None] = [
+            None if value is None or value != value else outcome(value) for value in frame[contract.label.name]
+        ]
         self._known = list(frame["known_at"])
         self._deciding = _by_hour(frame[contract.event_time])
         self._learning = _by_hour(frame["known_at"])
 
     def until(self, end: datetime) -> "Scenario":
         """The same scenario with an earlier end."""
-        return Scenario(self.contract_text, self._frame, self.start, end)
+        return Scenario(self.contract_text, self._frame, self.start, end, self.simulated)
 
     @property
     def days(self) -> list[date]:
@@ -75,7 +86,7 @@ class Scenario:
                     f"{self.contract.use_case}-{hour:%Y%m%dT%H}",
                     [self._records[row] | {self.contract.event_time: self._times[row]} for row in decide],
                     decide,
-                    [(row, str(self._labels[row]), self._known[row]) for row in learn],
+                    [(row, outcome, self._known[row]) for row in learn if (outcome := self._outcomes[row]) is not None],
                 )
             hour += timedelta(hours=1)
 
@@ -89,27 +100,41 @@ def _by_hour(times: "pd.Series[pd.Timestamp]") -> dict[datetime, list[int]]:
     return groups
 
 
-def load_scenario(name: str, months: str) -> Scenario:
-    """The demo `name` over months such as "3-4" or "5"; raises ScenarioError."""
-    if name not in DEMOS:
-        raise ScenarioError(f"there is no demo {name!r}; there is: {', '.join(DEMOS)}")
-    first, last = _months(months)
-    use_case = DEMOS[name]
+def demos() -> dict[str, str]:
+    """Name -> use case of every demo; the name is the first word of the use case."""
+    scripts = sorted(EXAMPLES.glob(f"*/{SCRIPT}.py"))
+    return {script.parent.name.partition("_")[0]: script.parent.name for script in scripts}
+
+
+def script_of(use_case: str) -> ModuleType:
+    """What the use case says about its demo."""
+    return importlib.import_module(f"examples.{use_case}.{SCRIPT}")
+
+
+def load_scenario(name: str, months: str | None = None) -> Scenario:
+    """The demo `name` over months such as "3-4" or "5" (its usual ones by default); raises ScenarioError."""
+    known = demos()
+    if name not in known:
+        raise ScenarioError(f"there is no demo {name!r}; there is: {', '.join(known)}")
+    use_case, script = known[name], script_of(known[name])
+    first, end = _period(script.USUAL_MONTHS if months is None else months, script.FIRST_DAY, script.LAST_DAY)
     text = (EXAMPLES / use_case / "contract.yaml").read_text(encoding="utf-8")
     zone = ZoneInfo(read_contract(text).timezone)
-    start = datetime(YEAR, first, 1, tzinfo=zone)
-    end = datetime(YEAR + last // 12, last % 12 + 1, 1, tzinfo=zone)
+    start, stop = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (first, end))
     source = importlib.import_module(f"examples.{use_case}.source")
-    return Scenario(text, source.load(until=end), start, end)
+    return Scenario(text, source.load(until=stop), start, stop, script.SIMULATED)
 
 
-def _months(text: str) -> tuple[int, int]:
-    first, _, last = text.partition("-")
+def _period(months: str, first_day: date, last_day: date) -> tuple[date, date]:
+    """The first day to play and the day after the last."""
+    first, _, last = months.partition("-")
     if not (first.isdigit() and (last or first).isdigit()):
-        raise ScenarioError(f"months must look like 3-4 or 5, got {text!r}")
+        raise ScenarioError(f"months must look like 3-4 or 5, got {months!r}")
     begin, end = int(first), int(last or first)
-    if not 3 <= begin <= end <= 12:
+    if not first_day.month <= begin <= end <= last_day.month:
         raise ScenarioError(
-            f"months must lie between 3 and 12 (January and February train the first model), got {text!r}"
+            f"months must lie between {first_day.month} and {last_day.month} of {first_day.year} (what lies before "
+            f"{first_day} trains the first model), got {months!r}"
         )
-    return begin, end
+    after = date(first_day.year + end // 12, end % 12 + 1, 1)
+    return max(first_day, date(first_day.year, begin, 1)), min(last_day + timedelta(days=1), after)

@@ -68,7 +68,7 @@ def report_block(rows: pl.DataFrame, contract: Contract, block: str, now: dt.dat
         given_up=missing if status == "given_up" else 0,
         coverage=labelled.height / rows.height if rows.height else 0.0,
         mature=status != "closed",
-        selected=contract.label.observed_when != "always",
+        selected=contract.label.selected,
         positives=labelled.filter(pl.col("label") == policy.classes[-1]).height if policy.task == "binary" else 0,
         decisions=decisions,
         reasons=_counts(rows["reason"]),

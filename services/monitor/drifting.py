@@ -144,7 +144,7 @@ class Drifting:
         columns = (known[name].to_list() for name in ("scores", "label", "value"))
         found = summarise(baseline.kind, row.block, *columns)
         # Labels of chosen rows only say nothing about a reference of all rows.
-        return found if contract.label.observed_when == "always" else without_losses(found)
+        return without_losses(found) if contract.label.selected else found
 
     async def _alarm(
         self,

@@ -45,6 +45,7 @@ class Regret:
     first_block: str
     last_block: str
     tipped_by: str | None
+    selected: bool = False
 
     @property
     def threshold(self) -> float:
@@ -75,7 +76,7 @@ class Regret:
             f"{self.kpi} is {self.mean:.4f} {self.currency} per case against package {self.target[:8]} over "
             f"{self.blocks} blocks, {self.first_block} to {self.last_block}: its confidence interval at "
             f"{100 * (1 - self.alpha):g} %, {self.lower_bound:.4f} to {self.clip:.4f}, lies above {self.ceiling:g} "
-            f"(e-value {self.e_value:.0f}, needed {self.threshold:.0f})"
+            f"{'on selected labels ' if self.selected else ''}(e-value {self.e_value:.0f}, needed {self.threshold:.0f})"
         )
 
 
@@ -131,6 +132,7 @@ def judge_regret(pairs: Sequence[PairedBlock], contract: Contract, target: str |
         e_value=max(e_values),
         first_block=pairs[0].block,
         last_block=pairs[-1].block,
+        selected=contract.label.selected,
         tipped_by=tipped,
     )
 

@@ -1,7 +1,7 @@
 """PURE: whether a package may be released under a contract, gate by gate, with numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from services.registry.measure import Money, Row, best_constant, count_money, quality
@@ -58,7 +58,16 @@ def judge(contract: Contract, evidence: Evidence) -> tuple[Verdict, ...]:
     ):
         if limit is not None:
             verdicts.append(_quality(gate, name, limit, holds, evidence))
-    return tuple(verdicts)
+    return tuple(_marked(contract, verdict) for verdict in verdicts)
+
+
+def _marked(contract: Contract, verdict: Verdict) -> Verdict:
+    """Say so where a verdict rests on labels that only some decisions show; demand rests on scores alone."""
+    seen_after = contract.label.observed_when
+    if seen_after == "always" or verdict.gate == "reviews_within_capacity":
+        return verdict
+    note = f" (selected: labels are seen after {' or '.join(seen_after)} only)"
+    return replace(verdict, explanation=verdict.explanation + note)
 
 
 def _at_most(measured: float, limit: float) -> bool:

@@ -26,6 +26,7 @@ class Pair:
     saved_minor: int
     against_last_good: bool
     event_id: str
+    selected: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,17 @@ class Judgement:
     worse: int
     against_last_good: int
     saved_minor: int
+    selected: bool = False
 
     @property
     def explanation(self) -> str:
         """The hypothesis and the numbers, in a sentence for the ledger."""
         instead = f", {self.against_last_good} of them against the last package that earned its place"
+        notes = instead if self.against_last_good else ""
+        notes += ", on selected labels: only some decisions show one" if self.selected else ""
         return (
             f"{HYPOTHESIS}: {self.better} better and {self.worse} worse of {self.blocks} judged blocks after its "
-            f"training data{instead if self.against_last_good else ''}; e-value {self.e_value:.4g}, "
+            f"training data{notes}; e-value {self.e_value:.4g}, "
             f"needed {self.threshold:.4g} (alpha {self.alpha:g})"
         )
 
@@ -77,7 +81,7 @@ def pair_up(
         else:
             cost = stand_in.get((forced.last_good or "", event.block))
         if cost is not None:
-            pairs.append(Pair(event.block, cost - event.cost_minor, forced is not None, event.id))
+            pairs.append(Pair(event.block, cost - event.cost_minor, forced is not None, event.id, event.selected))
     return pairs
 
 
@@ -99,6 +103,7 @@ def should_promote(evidence: Sequence[Pair], retraining: Retraining) -> Judgemen
         worse=sum(pair.saved_minor < 0 for pair in evidence),
         against_last_good=sum(pair.against_last_good for pair in evidence),
         saved_minor=sum(pair.saved_minor for pair in evidence),
+        selected=any(pair.selected for pair in evidence),
     )
 
 

@@ -48,7 +48,7 @@ class Evaluations:
                 contract = facts.contracts[block.last.contract]
                 found = await _in_thread(self._evaluate, contract, block, versions)
                 if found:
-                    await self._record(use_case, block, found)
+                    await self._record(contract, block, found)
 
     def _evaluate(self, contract: Contract, block: DueBlock, versions: Versions) -> Found:
         """Evaluate on the block's rows with the labels known when it was judged, whenever this is done."""
@@ -68,15 +68,16 @@ class Evaluations:
             found += [(due, model, evaluated) for due in roles]
         return found
 
-    async def _record(self, use_case: str, block: DueBlock, found: Found) -> None:
+    async def _record(self, contract: Contract, block: DueBlock, found: Found) -> None:
         """What is said and that it was said commit together."""
+        use_case = contract.use_case
         async with self._db.transaction() as session:
             store = EvaluationStore(session)
             for due, model, evaluated in found:
                 if await store.is_done(use_case, due.package, block.block, due.role):
                     continue
                 cause = await _cause(store, use_case, block, due)
-                event = _event(cause, block, due, model, evaluated)
+                event = _event(cause, contract, block, due, model, evaluated)
                 # Without one label there is nothing to compare.
                 said = [event] if evaluated.labelled else []
                 store.add(event, said=bool(said))
@@ -98,7 +99,9 @@ async def _cause(store: EvaluationStore, use_case: str, block: DueBlock, due: Du
     return await store.get_report(use_case, block.block, block.last.release_sequence)
 
 
-def _event(cause: Event, block: DueBlock, due: Due, model: Model, evaluated: Evaluated) -> PackageEvaluated:
+def _event(
+    cause: Event, contract: Contract, block: DueBlock, due: Due, model: Model, evaluated: Evaluated
+) -> PackageEvaluated:
     return PackageEvaluated.follow(
         cause,
         f"{due.package}:{block.block}:{due.role}",
@@ -110,6 +113,7 @@ def _event(cause: Event, block: DueBlock, due: Due, model: Model, evaluated: Eva
         contract_digest=block.last.contract,
         role=due.role,
         block=block.block,
+        selected=contract.label.selected,
         **asdict(evaluated),
     )
 

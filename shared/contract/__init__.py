@@ -5,7 +5,7 @@ from shared.contract.changes import changed, objective_only
 from shared.contract.decide import Choice, Reason, decide, estimate_of
 from shared.contract.durations import Duration
 from shared.contract.json_schema import contract_json_schema, schema_text
-from shared.contract.policy import CONSTANT, ESTIMATE, Policy, Rule, derive_policy
+from shared.contract.policy import CONSTANT, ESTIMATE, Policy, Rule, derive_policy, without_capacity
 from shared.contract.problems import ContractError, Problem
 from shared.contract.read import read_contract
 from shared.contract.replay import Replayed, cost_in_order, decide_in_order
@@ -50,4 +50,5 @@ __all__ = [
     "schema_text",
     "shadow_prices",
     "value_minor",
+    "without_capacity",
 ]

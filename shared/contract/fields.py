@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 
@@ -23,7 +23,13 @@ def _plain_number(raw: object) -> float:
     return number + 0.0  # −0.0 would be another digest for the same number
 
 
+def _by_name(entries: dict[str, Any]) -> dict[str, Any]:
+    return dict(sorted(entries.items()))
+
+
 FINITE = BeforeValidator(_plain_number)
+# Where order means nothing it must not reach the digest.
+BY_NAME = AfterValidator(_by_name)
 
 
 def _text(pattern: str, allowed: str, longest: int | None = None) -> Any:

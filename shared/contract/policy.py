@@ -63,6 +63,13 @@ class Policy(Frozen):
         return (ESTIMATE, CONSTANT) if self.task == "regression" else tuple(rule.name for rule in self.rules)
 
 
+def without_capacity(policy: Policy) -> Policy:
+    """The same costs for people without an end: no limit, no shadow price."""
+    # Built anew: a copy would keep the cached limits of the original.
+    fields = {name: getattr(policy, name) for name in Policy.model_fields}
+    return Policy(**fields | {"rules": tuple(Rule(name=rule.name, costs=rule.costs) for rule in policy.rules)})
+
+
 def derive_policy(contract: Contract, demand: Demand | None = None) -> Policy:
     """The policy of this contract for a package whose out-of-sample scores are `demand` (none: no shadow price)."""
     if contract.costs is not None:

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -23,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from shared.contract.amounts import MINOR_DIGITS, Amount, to_minor
 from shared.contract.durations import Days, Duration, FixedDuration
 from shared.contract.fields import (
+    BY_NAME,
     CLASSIFICATION,
     FINITE,
     USUAL_ERROR_RATE,
@@ -98,6 +98,11 @@ class Label(Frozen):
         description="a block is judged when this has passed or all its labels are there"
     )
     give_up_after: FixedDuration = Field(description="then a label is counted as given up, never guessed")
+
+    @property
+    def selected(self) -> bool:
+        """Whether only some decisions show a label: then every number that rests on labels is of chosen cases."""
+        return self.observed_when != "always"
 
 
 class Capacity(Frozen):
@@ -197,11 +202,6 @@ class Rollback(Frozen):
     )
 
 
-def _by_name(entries: dict[str, Any]) -> dict[str, Any]:
-    """Where order means nothing it must not reach the digest."""
-    return dict(sorted(entries.items()))
-
-
 class Contract(Frozen):
     """One use case, as its owner signed it. The order of decisions breaks ties and the order of features is the
     model's input order, so both are part of the digest.
@@ -233,7 +233,7 @@ class Contract(Frozen):
     without_model: Fallback = Field(
         description="what is decided without a model: a decision, or for regression a constant estimate"
     )
-    kpis: Annotated[dict[Name, Kpi], Field(max_length=50), AfterValidator(_by_name)] = Field(default_factory=dict)
+    kpis: Annotated[dict[Name, Kpi], Field(max_length=50), BY_NAME] = Field(default_factory=dict)
     monitoring: Monitoring = Monitoring()
     control_share: HalfShare = Field(
         0.0, description="share of cases decided without the model, so that its value is causal"
@@ -243,7 +243,7 @@ class Contract(Frozen):
     gates: Gates = Gates()
     retraining: Retraining = Retraining()
     rollback: Rollback = Rollback()
-    signed_by: Annotated[dict[Name, Party], Field(min_length=1, max_length=20), AfterValidator(_by_name)]
+    signed_by: Annotated[dict[Name, Party], Field(min_length=1, max_length=20), BY_NAME]
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -210,7 +210,8 @@ class DriftDetected(Event):
 class PackageEvaluated(Event):
     """What a package that is not served would have cost in a judged block, decided again in event order.
 
-    `served_cost_minor` is the cost of what was really served on the same labelled rows: the two are a pair.
+    `served_cost_minor` is the cost of what was really served on the same labelled rows: the two are a pair. `selected`:
+    only some decisions show a label, so these rows are chosen ones.
     """
 
     topic: ClassVar[str] = "package_evaluated"
@@ -231,6 +232,7 @@ class PackageEvaluated(Event):
     served_cost_minor: Minor
     decisions: dict[Short, Count]
     brier: Annotated[float, Field(ge=0)] | None = None
+    selected: bool = False
 
 
 class TimeAdvanced(Event):

@@ -5,8 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from headrace.demo_report import days, months, reviews, served_otherwise, with_money
+from headrace.demo_report import days, months, reviews, served_otherwise
 from headrace.loop_report import History
+from headrace.pricing import with_money
 from shared.contract import Policy, Rule
 from tests.events.records import example
 
@@ -53,7 +54,7 @@ def test_only_labelled_rows_cost_and_each_costs_what_the_table_says() -> None:
 
 def test_months_and_days_add_up_to_the_same_money() -> None:
     priced = with_money(CASES, POLICY)
-    by_month, by_day = months(priced), days(priced, POLICY)
+    by_month, by_day = months(priced, POLICY), days(priced, POLICY)
     assert [line["month"] for line in by_month] == ["2013-03", "2013-04"]
     assert sum(line["cost_minor"] for line in by_month) == sum(line["cost_minor"] for line in by_day) == 560
     assert [line["volume"] for line in by_month] == [2, 2]

@@ -37,6 +37,13 @@ def test_money_is_told_exactly() -> None:
     assert "cost 31240 JPY, 7 worse than without a model" in describe(worse)
 
 
+@pytest.mark.parametrize("topic", ["kpi_reported", "package_evaluated"])
+def test_numbers_of_selected_labels_are_told_as_such(topic: str) -> None:
+    event = example(topic)
+    assert "selected" not in describe(event)
+    assert ", selected" in describe(event.model_copy(update={"selected": True}))
+
+
 def test_a_refused_request_says_why() -> None:
     served = example("prediction_served")
     assert isinstance(served, PredictionServed)

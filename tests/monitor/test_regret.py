@@ -8,7 +8,7 @@ import pytest
 
 from services.monitor.regret import NotJudged, PairedBlock, Regret, judge_regret, may_ask, pair
 from shared.contract.schema import Contract
-from tests.feedback.contracts import flights_contract
+from tests.feedback.contracts import FLIGHTS, flights_contract
 from tests.monitor.contracts import REGRET, watched_contract
 
 pytestmark = pytest.mark.slow
@@ -86,6 +86,12 @@ def test_the_reason_names_the_kpi_its_interval_and_the_blocks() -> None:
         "first_block": 20130501.0,
         "last_block": 20130512.0,
     }
+
+
+def test_the_reason_says_when_only_some_decisions_showed_a_label() -> None:
+    label = {**FLIGHTS["label"], "observed_when": ["act", "review"]}
+    assert "on selected labels" in judged([0.45] * 12, watched_contract(label=label)).reason()
+    assert "selected" not in judged([0.45] * 12).reason()
 
 
 def test_what_cannot_be_judged_is_an_answer_of_its_own() -> None:

@@ -55,6 +55,15 @@ def test_value_is_counted_against_deciding_without_a_model() -> None:
     assert "15.00 EUR" in found.explanation
 
 
+def test_what_rests_on_labels_that_only_some_decisions_show_says_so() -> None:
+    chosen = contract(("late], mature", "late], observed_when: [act, review], mature"))
+    marked = {
+        gate for gate, verdict in verdicts(chosen, GOOD).items() if "after act or review only" in verdict.explanation
+    }
+    assert marked == {"beats_without_model", "beats_best_constant", "max_brier"}
+    assert not any("selected" in verdict.explanation for verdict in verdicts(contract(), GOOD).values())
+
+
 def test_a_package_that_loses_money_is_turned_down_with_the_number() -> None:
     rows = block("d1", (0.9, "on_time"), (0.9, "on_time"), (0.02, "on_time"))
     found = verdicts(contract(), rows)["beats_without_model"]

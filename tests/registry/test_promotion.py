@@ -84,6 +84,12 @@ def test_the_explanation_names_hypothesis_blocks_e_value_and_threshold() -> None
     assert "earned" not in text
 
 
+def test_the_explanation_says_when_only_some_decisions_showed_a_label() -> None:
+    evidence = pair_up(contract(), START, [evaluated(1, 90, selected=True)], [], [])
+    assert "on selected labels" in should_promote(evidence, RULES).explanation
+    assert "selected" not in should_promote(pairs(10), RULES).explanation
+
+
 def test_only_blocks_after_the_training_data_count_in_block_order() -> None:
     events = [evaluated(day, 90 - day) for day in (3, 1, 2, 0)]
     found = pair_up(contract(), START + DAY, events, [], [])

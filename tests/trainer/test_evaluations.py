@@ -13,7 +13,7 @@ from shared.events import Event, PackageEvaluated
 from shared.feedback.joined import joined
 from shared.package import predict_scores, read_package, to_frame
 from shared.spine.errors import TransientError
-from tests.registry.toy import NOW, Toy
+from tests.registry.toy import NOW, Toy, contract
 from tests.trainer.bench import CHEAPER, CONTRACT, DAY, HOUR, Bench, applied, judged, rejected, released, trained
 
 pytestmark = pytest.mark.slow
@@ -52,6 +52,7 @@ def by_hand(bench: Bench, toy: Toy, day: int, contract: Contract = CONTRACT) -> 
         "value_minor": without - cost,
         "served_cost_minor": sum(cost_minor(policy, served[place], (), labels[place]) for place in told),
         "decisions": dict(Counter(decisions)),
+        "selected": contract.label.selected,
         "brier": pytest.approx(sum((scores[p, 0] - (labels[p] == "late")) ** 2 for p in told) / len(told)),
     }
 
@@ -203,6 +204,15 @@ async def test_the_contract_in_force_on_the_block_counts_not_a_later_one(bench: 
     assert numbers(before) == by_hand(bench, other, 1)
     assert numbers(after) == by_hand(bench, other, 2, CHEAPER)
     assert (before.decisions["review"], after.decisions["review"]) == (5, 2)
+
+
+async def test_labels_that_only_some_decisions_show_make_an_evaluation_selected(bench: Bench) -> None:
+    first, other = await served(bench)
+    chosen = contract(("late], mature", "late], observed_when: [act, review], mature"))
+    await bench.hear(trained(other, NOW), applied(chosen, revision=2))
+    await bench.hear(judged(1, first), judged(2, first, contract_digest=chosen.digest))
+    told = [event.selected for event in await bench.said(PackageEvaluated) if event.role == "candidate"]
+    assert told == [False, True]
 
 
 async def test_a_block_waits_for_its_release_and_its_contract(bench: Bench) -> None:
