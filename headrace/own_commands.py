@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headrace.command_parts import console
+from headrace.command_parts import a_time, console, registry_of
 from headrace.errors import CommandError
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ UseCases = Annotated[Path, typer.Option("--use-cases", help="directory of your u
 def add_commands(app: typer.Typer) -> None:
     """Register them."""
     app.command(epilog="Example:  headrace init churn --data customers.csv --label churned --time signed_up_at")(init)
+    app.command(
+        name="import-mlflow",
+        epilog="Example:  headrace import-mlflow mlruns/1/m-3f2a/artifacts use_cases/churn --trained-until 2026-08-01",
+    )(import_mlflow)
 
 
 def init(
@@ -72,6 +76,34 @@ def init(
     money = _money(proposal, currency, miss, act, asks)
     write_starter(use_cases / name, proposal, frame, data, owner, money)
     _show(use_cases / name, proposal, assumed=money.assumed)
+
+
+def import_mlflow(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(help="directory that holds MLmodel", metavar="MODEL", exists=True)],
+    use_case: Annotated[Path, typer.Argument(help="folder of the use case: contract and source", metavar="FOLDER")],
+    trained_until: Annotated[str, typer.Option(help="no row from this time on was fitted on; those judge the model")],
+    into: Annotated[Path, typer.Option(help="the package becomes a directory in it")] = Path("packages"),
+    upload: Annotated[bool, typer.Option("--upload", help="also bring it to the running registry")] = False,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="load a pickle once, in a process of its own: it may run anything")
+    ] = False,
+) -> None:
+    """Make a package of an MLflow scikit-learn model, without MLflow and without a network."""
+    from headrace.import_model import import_mlflow as make
+    from shared.spine.clock import wall_now
+
+    until = a_time(trained_until, "--trained-until")
+    assert until is not None
+    package = make(model, use_case, until, wall_now(), trust_pickle, into)
+    console.print(f"✓ {package}", soft_wrap=True, markup=False, highlight=False)
+    name, digest = use_case.resolve().name, package.name
+    if upload:
+        with registry_of(context) as registry:
+            registry.upload(package)
+        console.print(f'  the registry has it; next: headrace release {name} {digest} --reason "…"', soft_wrap=True)
+    else:
+        console.print("  --upload brings it to the running registry")
 
 
 def _check_name(name: str) -> None:

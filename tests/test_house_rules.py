@@ -213,6 +213,14 @@ def test_nothing_unpickles_and_nothing_evaluates_text() -> None:
             case _:
                 return None
 
+    # One process exists to load a pickle, once, at a person's explicit word.
+    assert violations(sources(*PROGRAM), look, allowed=("headrace/unpickle_once.py",)) == []
+
+
+def test_nobody_imports_what_unpickles() -> None:
+    def look(node: ast.AST) -> str | None:
+        return "imports it" if "headrace.unpickle_once" in imported(node) else None
+
     assert violations(sources(*PROGRAM), look) == []
 
 
