@@ -22,7 +22,14 @@ class NotDeliveredError(Exception):
     """Kafka did not acknowledge an event; nothing is known about it, so say it again with the same id."""
 
 
-def publish(kafka: str, topic: str, use_case: str, body: dict[str, Any], event_id: str | None = None) -> str:
+def publish(
+    kafka: str,
+    topic: str,
+    use_case: str,
+    body: dict[str, Any],
+    event_id: str | None = None,
+    patience_seconds: float = 15.0,
+) -> str:
     """Publish one event and return its id once Kafka has acknowledged it; the same id twice takes effect once."""
     attributes = {"type": topic, "source": SOURCE, "datacontenttype": "application/json"}
     event = CloudEvent(attributes | ({"id": event_id} if event_id else {}), {"use_case": use_case, **body})
@@ -33,11 +40,12 @@ def publish(kafka: str, topic: str, use_case: str, body: dict[str, Any], event_i
         if error is not None:
             failures.append(error)
 
-    producer = Producer({"bootstrap.servers": kafka, "enable.idempotence": True, "message.timeout.ms": 15_000})
+    patience = {"message.timeout.ms": int(patience_seconds * 1000)}
+    producer = Producer({"bootstrap.servers": kafka, "enable.idempotence": True, **patience})
     # The use case as the key keeps the requests for one use case in order.
     producer.produce(topic, message.value, key=use_case, headers=[*message.headers.items()], on_delivery=delivered)
-    if producer.flush(20) or failures:
-        raise NotDeliveredError(f"{topic}: {failures[0] if failures else 'no acknowledgement within 20 s'}")
+    if producer.flush(patience_seconds + 5) or failures:
+        raise NotDeliveredError(f"{topic}: {failures[0] if failures else 'no acknowledgement'}")
     return str(event.get_id())
 
 
