@@ -28,7 +28,7 @@ def contract_fields(name: str, proposal: Proposal, data: str, owner: str, money:
     quality = {"binary": "max_brier: 0.20", "regression": f"max_error: {_number(abs(proposal.usual) or 1.0)}"}
     return {
         "use_case": name,
-        "data": data,
+        "data": _comment(data),
         "rows": f"{proposal.rows:,}",
         "days": str(proposal.days),
         "first": f"{proposal.first:%Y-%m-%d}",
