@@ -10,7 +10,7 @@ PARALLEL := -n 2 --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help secrets demo demo-year test check lint types fast lock clean
+.PHONY: help secrets demo demo-year test check lint types fast lock docs clean
 
 help: ## Show what can be asked for
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -55,6 +55,10 @@ secrets: ## Random passwords and an API key for docker compose, in secrets/; wha
 
 lock: ## Pin every dependency again, with hashes and without addresses (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock
+
+docs: $(STAMP) ## Build the documentation site, strictly, into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "==> build/site/index.html"
 
 clean: ## Remove what running leaves behind, except the virtual environment
 	rm -rf .headrace build .mypy_cache .ruff_cache .pytest_cache

@@ -1,10 +1,8 @@
 """Another team: fits a package on its own view of the data, uploads it, and asks a person to force it through."""
 
 import asyncio
-import io
 import json
 import sys
-import tarfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import httpx
 
 from headrace.errors import CommandError
+from headrace.registry_client import tar_of
 from headrace.settings import authorization
 from shared.contract import Contract
 
@@ -63,7 +62,7 @@ async def fit_elsewhere(contract: Contract, directory: Path, as_of: datetime, se
 async def force_release(registry: str, use_case: str, package: Path, reason: str) -> int:
     """Upload the package and release it past the business gates; returns the release's sequence."""
     async with httpx.AsyncClient(base_url=registry, headers=authorization(), timeout=120.0) as http:
-        _check(await http.put(f"/v1/packages/{package.name}", content=_tar(package)))
+        _check(await http.put(f"/v1/packages/{package.name}", content=tar_of(package)))
         body = {"package": package.name, "reason": reason, "released_by": "head-of-operations", "force": True}
         answer = _check(await http.post(f"/v1/use_cases/{use_case}/releases", json=body))
     return int(answer["sequence"])
@@ -75,14 +74,6 @@ async def change_capacity(registry: str, text: str, before: int, after: int) -> 
     async with httpx.AsyncClient(base_url=registry, timeout=60.0) as http:
         headers = {"content-type": "application/yaml"} | authorization()
         _check(await http.post("/v1/use_cases", content=changed.encode(), headers=headers))
-
-
-def _tar(package: Path) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for file in sorted(package.iterdir()):
-            archive.add(file, arcname=file.name, recursive=False)
-    return buffer.getvalue()
 
 
 def _check(answer: httpx.Response) -> dict[str, Any]:

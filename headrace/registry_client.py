@@ -1,6 +1,9 @@
 """Asks the registry over its HTTP API, and turns its problem documents into sentences."""
 
+import io
+import tarfile
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -74,6 +77,10 @@ class RegistryClient:
         body = {"reason": reason} | ({"to": to} if to else {})
         return dict(self._ask("POST", f"/v1/use_cases/{use_case}/rollbacks", json=body))
 
+    def upload(self, package: Path) -> dict[str, Any]:
+        """Bring a package; its directory is named by its digest."""
+        return dict(self._ask("PUT", f"/v1/packages/{package.name}", content=tar_of(package)))
+
     def _ask(self, method: str, path: str, **request: Any) -> Any:
         try:
             answer = self._http.request(method, path, **request)
@@ -82,6 +89,15 @@ class RegistryClient:
         if not answer.is_success:
             raise RegistryError(_explain(answer))
         return answer.json()
+
+
+def tar_of(package: Path) -> bytes:
+    """A package's files, as the registry takes them."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for file in sorted(package.iterdir()):
+            archive.add(file, arcname=file.name, recursive=False)
+    return buffer.getvalue()
 
 
 def _explain(answer: httpx.Response) -> str:

@@ -25,9 +25,8 @@ DECISIONS = (
 PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),
     *(f"shared/evidence/{path.name}" for path in sorted((ROOT / "shared" / "evidence").glob("*.py"))),
-    "headrace/causation.py",
-    "headrace/describe.py",
-    "headrace/ledger_digest.py",
+    *(f"headrace/{name}.py" for name in ("causation", "columns", "describe", "ledger_digest", "propose")),
+    *(f"headrace/{name}.py" for name in ("site_pages", "starter_contract")),
     *(
         path.relative_to(ROOT).as_posix()
         for name in DECISIONS
@@ -55,7 +54,7 @@ READS_TIME = {
     *("time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns", "loop.time"),
     *("Timestamp.now", "Timestamp.utcnow", "Timestamp.today", "time.localtime", "time.gmtime"),
 }
-RUNS_CODE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+RUNS_CODE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "headrace.unpickle_once"}
 
 
 @cache
@@ -202,7 +201,7 @@ def test_every_subscriber_goes_through_subscribe() -> None:
 
 def test_nothing_unpickles_and_nothing_evaluates_text() -> None:
     def look(node: ast.AST) -> str | None:
-        bad = [module for module in imported(node) if module.split(".")[0] in RUNS_CODE]
+        bad = [module for module in imported(node) if {module, module.split(".")[0]} & RUNS_CODE]
         if bad:
             return f"imports {bad[0]}"
         match node:
@@ -213,7 +212,8 @@ def test_nothing_unpickles_and_nothing_evaluates_text() -> None:
             case _:
                 return None
 
-    assert violations(sources(*PROGRAM), look) == []
+    # That process loads a pickle, once, at a person's explicit word, and is imported by nobody.
+    assert violations(sources(*PROGRAM), look, allowed=("headrace/unpickle_once.py",)) == []
 
 
 def test_every_event_has_a_stored_example() -> None:

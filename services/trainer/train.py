@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def train(job: Job, run_dir: Path) -> Result:
         oof = out_of_fold(contract, estimator, training, pool)
         model = fitting.result()
     parts = (Scored("oof", training, oof), Scored("holdout", held_out, score(contract, model, held_out)))
-    content = _content(job, contract, cut, rows, parts)
+    content = content_of(job, contract, cut, rows, parts, features_of(contract))
     digest = write_package(run_dir / PACKAGE, model, content)
     behaviour = read_package(run_dir / PACKAGE).manifest.behaviour_digest
     return Result(
@@ -131,17 +132,24 @@ def _check_enough(contract: Contract, training: Rows, held_out: Rows, cut: Cut) 
     days, since = len(set(training.blocks.tolist())), cut.train_until.isoformat()
     if days <= FOLDS:
         raise CannotTrainError(f"{days} days with rows before {since}, at least {FOLDS + 1} needed")
-    for name, rows in (("training", training), ("held-out", held_out)):
-        labelled = int(rows.labelled.sum())
-        if labelled < FEWEST_ROWS:
-            raise CannotTrainError(f"{labelled} {name} rows with a label, at least {FEWEST_ROWS} needed")
+    check_labelled("training", training)
+    check_labelled("held-out", held_out)
 
 
-def _content(job: Job, contract: Contract, cut: Cut, rows: Rows, parts: tuple[Scored, Scored]) -> Content:
-    training, held_out = parts
+def check_labelled(name: str, rows: Rows) -> None:
+    """Raise CannotTrainError when too few of these rows have a label to say anything."""
+    labelled = int(rows.labelled.sum())
+    if labelled < FEWEST_ROWS:
+        raise CannotTrainError(f"{labelled} {name} rows with a label, at least {FEWEST_ROWS} needed")
+
+
+def content_of(
+    job: Job, contract: Contract, cut: Cut, rows: Rows, parts: Sequence[Scored], features: tuple[Feature, ...]
+) -> Content:
+    """What goes into the package; the last of `parts` are the held-out rows, `features` are in the model's order."""
+    held_out = parts[-1]
     reference = _reference(parts, job.seed)
     policy = derive_policy(contract, reference.demand())
-    features = features_of(contract)
     lineage = {
         "as_of": job.as_of.isoformat(),
         "cause_id": job.cause_id,
@@ -159,7 +167,7 @@ def _content(job: Job, contract: Contract, cut: Cut, rows: Rows, parts: tuple[Sc
         train_until=cut.train_until,
         features=features,
         rows_digest=lineage["rows_digest"],
-        rows_trained=int((training.rows.labelled & ~training.rows.flagged).sum()),
+        rows_trained=int((rows.labelled & ~rows.flagged & (rows.blocks < cut.first_held_out)).sum()),
         evaluation=evaluate(contract, policy, held_out.rows, held_out.scores),
         lineage=lineage,
         profile=_profile(contract, policy, features, rows, parts),
@@ -168,7 +176,7 @@ def _content(job: Job, contract: Contract, cut: Cut, rows: Rows, parts: tuple[Sc
     )
 
 
-def _reference(parts: tuple[Scored, Scored], seed: int) -> Reference:
+def _reference(parts: Sequence[Scored], seed: int) -> Reference:
     found: list[ReferenceRow] = []
     for part in parts:
         rows, volume = part.rows, Counter(part.rows.blocks.tolist())
@@ -184,7 +192,7 @@ def _reference(parts: tuple[Scored, Scored], seed: int) -> Reference:
 
 
 def _profile(
-    contract: Contract, policy: Policy, features: tuple[Feature, ...], rows: Rows, parts: tuple[Scored, Scored]
+    contract: Contract, policy: Policy, features: tuple[Feature, ...], rows: Rows, parts: Sequence[Scored]
 ) -> Profile:
     numbers, categories = profile_inputs(features, rows.frame)
     scores = np.concatenate([part.scores for part in parts])

@@ -24,7 +24,10 @@ from shared.events import CATALOGUE
 from shared.spine.settings import SpineSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 FIRST_STEPS = ROOT / "docs" / "first_steps" / "parcel_late"
 SETTINGS = (CommandSettings, SpineSettings, RegistrySettings, TrainerSettings, MonitorSettings, ServingSettings)
 
