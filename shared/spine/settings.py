@@ -33,8 +33,12 @@ class SpineSettings(BaseSettings):
     kafka_ssl_cafile: Path | None = None
     kafka_replication_factor: int = Field(default=1, ge=1)
     kafka_data_partitions: int = Field(default=3, ge=1)
+    kafka_session_seconds: float = Field(
+        default=45.0, ge=1, description="silence after which a group gives a member's partitions to others"
+    )
 
     bugs_in_a_row: int = Field(default=5, ge=1, description="messages of one topic before its consumer stops")
+    chaos_directory: Path | None = Field(default=None, description="arms the points of shared/spine/points.py")
     watchdog_seconds: float = Field(default=300.0, gt=0, description="lag without progress before the service exits")
 
     @model_validator(mode="after")
@@ -43,6 +47,10 @@ class SpineSettings(BaseSettings):
             raise ValueError(
                 "HEADRACE_ENVIRONMENT=production needs TLS and SASL: set HEADRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL "
                 "with HEADRACE_KAFKA_SASL_USERNAME and HEADRACE_KAFKA_SASL_PASSWORD"
+            )
+        if self.environment == "production" and self.chaos_directory is not None:
+            raise ValueError(
+                "HEADRACE_CHAOS_DIRECTORY ends processes on purpose: HEADRACE_ENVIRONMENT=production refuses it"
             )
         return self
 
