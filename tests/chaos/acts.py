@@ -21,7 +21,7 @@ from tests.chaos.waiting import pause, until
 
 # A record that no consumer can read, for a service with groups of its own and for the monitor's tables.
 _SPOILT_TOPICS = ("rollback_requested", "outcome_recorded", "training_requested")
-_TRIES = 60
+_TRIES = 600
 _DISK_FULL_SECONDS = 4.0
 _LONGEST_DELAY_SECONDS = 0.6
 _MOST_MILLISECONDS_INTO_A_COMMIT = 25.0

@@ -27,12 +27,12 @@ class Evidence:
     answered: Mapping[str, str]
     labels: Mapping[str, str]
     packages: Sequence[str]
-    failed: Sequence[str]
     rows: Sequence[tuple[str, str, str, str | None]]
     accounting: Mapping[str, int]
     value: Mapping[str, int]
     # Of each topic the events in the order of appending, with their key; repeats are there as they are.
     topics: Mapping[str, Sequence[tuple[str, Event]]]
+    failed: Sequence[str] = ()
     kept_packages: frozenset[str] = frozenset()
     accepted_torn: Sequence[str] = ()
     # The monitor's database: (block, release sequence) -> (revision, volume).

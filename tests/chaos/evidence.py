@@ -52,7 +52,6 @@ async def gather(
         answered=ledger.decisions,
         labels=ledger.labels,
         packages=ledger.packages,
-        failed=ledger.failed,
         rows=list(rows.select("prediction_id", "block", "decision", "label").iter_rows()),
         accounting=report["accounting"],
         value=report["value"],

@@ -33,7 +33,7 @@ class Form:
     rate: int
 
 
-QUICK = Form("quick", 4, 2, 1, 2, 2, 10, 1, 1_000, 10.0, 100)
+QUICK = Form("quick", 2, 1, 1, 1, 1, 5, 1, 500, 10.0, 100)
 LONG = Form("long", 24, 20, 5, 10, 10, 50, 4, 20_000, 300.0, 100)
 
 

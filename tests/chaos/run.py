@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import json
 import logging
+import resource
 import signal
 import sys
 import tempfile
@@ -80,8 +81,6 @@ class DisturbedPlayer(Player):
 class Outcome:
     """What one run has come to."""
 
-    digest: str
-    ledger: Acknowledged
     broken: list[Violation]
     done: Counter[str]
     facts: dict[str, Any]
@@ -154,25 +153,26 @@ async def disturbed(system: System, scenario: Scenario, form: Form, seed: int, e
         await player.replay.advance(scenario.end + timedelta(seconds=1))
         player.client.answered += load.answered
         report = await report_of(scenario, player.client, system, seed)
-        ledger.failed += player.client.failed
         found = await gather(scenario, system, chaos, ledger, report, seed)
     done = chaos.done + Counter({f"point {name}": count for name, count in chaos.fired().items()})
     done["duplicates"] = chaos.repeater.written
-    found = replace(found, undisturbed_digest=expected, disturbed_digest=digest, shortages=shortages(form, done))
+    # By now every client has written down what it failed at.
+    found = replace(found, failed=ledger.failed, undisturbed_digest=expected, disturbed_digest=digest)
+    found = replace(found, shortages=shortages(form, done))
     facts = {
         "ledger_digest_undisturbed": expected,
         "ledger_digest_disturbed": digest,
         "predictions": len(ledger.decisions),
         "predictions_under_load": load.answered,
         "outcomes": len(ledger.labels),
-        "tries_again": ledger.tries_again + player.client.tries_again,
+        "tries_again": ledger.tries_again,
         "malformed_records": len(chaos.spoilt),
         "files_left_by_killed_commits": orphaned_files(system.home),
         "session_timeout_seconds": SESSION_SECONDS,
         "full_disk": system.disk.kind,
         "accounting": report["accounting"],
     }
-    return Outcome(digest, ledger, violations(found), done, facts)
+    return Outcome(violations(found), done, facts)
 
 
 async def _load(load: Load, chaos: Chaos, form: Form) -> None:
@@ -196,7 +196,13 @@ def run(form: Form, seed: int) -> dict[str, Any]:
         with System(Path(place) / "disturbed", seed) as system:
             console.print("Under chaos:")
             outcome = asyncio.run(disturbed(system, scenario, form, seed, expected))
-    facts = {"seconds": round(monotonic() - begun), **outcome.facts}
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    spent = {
+        "seconds": round(monotonic() - begun),
+        # Of this process and of what ended below it in order: what was killed took its own count along.
+        "cpu_seconds": round(sum(usage.ru_utime + usage.ru_stime for usage in used)),
+    }
+    facts = {**spent, **outcome.facts}
     return build(form, seed, outcome.done, outcome.broken, facts)
 
 

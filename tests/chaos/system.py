@@ -18,7 +18,7 @@ from tests.chaos.waiting import pause
 
 USE_CASES = Path(__file__).resolve().parents[2] / "docs" / "first_steps"
 SESSION_SECONDS = 6.0
-_READY_SECONDS = 90.0
+_READY_SECONDS = 600.0
 
 
 class System:

@@ -11,7 +11,7 @@ import pytest
 from shared.events import Event, KpiReported, TimeAdvanced
 from shared.events.stored_examples import examples_of
 from tests.chaos.checks import CHECKS, Evidence, violations
-from tests.chaos.plan import QUICK
+from tests.chaos.plan import LONG, QUICK
 from tests.chaos.report import build, page, shortages
 
 PLACE = ("outcome_recorded", 0, 4)
@@ -36,7 +36,6 @@ GOOD = Evidence(
     answered={"a/0": "call", "b/0": "none"},
     labels={"a/0": "late"},
     packages=["p"],
-    failed=[],
     rows=[("a/0", "day", "call", "late"), ("b/0", "day", "none", None)],
     accounting={"answered": 2, "joined": 1, "awaiting": 1},
     value={"blocks": 5, "table": 5},
@@ -85,7 +84,7 @@ def test_each_fault_is_found_under_its_own_name(name: str) -> None:
 
 
 def test_a_run_that_was_disturbed_too_little_says_so() -> None:
-    assert "pause: 1 of 2" in shortages(QUICK, {"pause monitor": 1})
+    assert "pause: 1 of 10" in shortages(LONG, {"pause monitor": 1})
 
 
 def test_the_page_names_violations_and_disturbances() -> None:
