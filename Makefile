@@ -10,7 +10,7 @@ PARALLEL := -n 2 --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help secrets demo demo-year test check lint types fast lock docs clean
+.PHONY: help secrets demo demo-year test check chaos lint types fast lock docs clean
 
 help: ## Show what can be asked for
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test: $(STAMP) lint types ## Everything CI checks: style, types, all tests on re
 	@$(BIN)/pytest -q -m "not e2e" $(PARALLEL)
 	@echo "==> Tests of the whole system"
 	@$(BIN)/pytest -q -m e2e
+
+chaos: $(STAMP) ## Kill, pause, tear, repeat and fill, then count whether anything was lost (QUICK=1 SEED=7 REPORT=FILE)
+	@$(BIN)/python -m tests.chaos.run $(if $(QUICK),,--long) --seed $(SEED) $(if $(REPORT),--report $(REPORT))
 
 check: $(STAMP) ## Style, types and the tests that need no Kafka (under a minute)
 	@$(MAKE) --no-print-directory -j3 lint types fast

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from headrace.dead_letters import Letter, fold, without_effect
 from headrace.demo_report import Findings
 from headrace.loop_report import History, once
+from headrace.record_lines import event_in
 from headrace.scenario import Scenario
 from headrace.serving_client import ServingClient
 from headrace.settings import authorization
@@ -20,9 +21,9 @@ from shared.events import (
     CATALOGUE,
     Event,
     KpiReported,
+    MalformedEventError,
     ModelReleased,
     PredictionServed,
-    from_record,
 )
 from shared.feedback.joined import joined
 from shared.spine.dead_letters import SUFFIX
@@ -47,12 +48,12 @@ async def read_topic(options: dict[str, Any], topic: str) -> list[Any]:
 
 
 async def read_history(options: dict[str, Any]) -> History:
-    """Every readable lifecycle event, topic after topic."""
-    events: list[Event] = []
+    """Every readable lifecycle event, topic after topic; what cannot be read has its dead letter."""
+    events: list[Event | MalformedEventError] = []
     for topic, event in CATALOGUE.items():
         if event.kind == "lifecycle":
-            events += [from_record(event, r.value, r.headers) for r in await read_topic(options, topic)]
-    return once(events)
+            events += [event_in(record) for record in await read_topic(options, topic)]
+    return once(event for event in events if isinstance(event, Event))
 
 
 async def collect(

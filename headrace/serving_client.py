@@ -14,10 +14,11 @@ RETRY_FOR_SECONDS = 60.0
 
 
 class ServingClient:
-    """Posts records and outcomes. A request without a 2xx after 60 s of tries counts as failed."""
+    """Posts records and outcomes. A request without a 2xx after so many seconds of tries counts as failed."""
 
-    def __init__(self, url: str, use_case: str) -> None:
+    def __init__(self, url: str, use_case: str, retry_for_seconds: float = RETRY_FOR_SECONDS) -> None:
         self._http = httpx.AsyncClient(base_url=f"{url}/v1/{use_case}", headers=authorization(), timeout=30.0)
+        self._retry_for_seconds = retry_for_seconds
         self.answered = 0
         self.tries_again = 0
         self.failed: list[str] = []
@@ -42,7 +43,7 @@ class ServingClient:
         await self._post("/outcomes", name, {"outcomes": outcomes})
 
     async def _post(self, path: str, name: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        end, wait, said = monotonic() + RETRY_FOR_SECONDS, 0.05, "no answer"
+        end, wait, said = monotonic() + self._retry_for_seconds, 0.05, "no answer"
         while monotonic() < end:
             try:
                 response = await self._http.post(path, json=body)

@@ -39,7 +39,7 @@ class Monitor:
         self.technical = TechnicalRollbacks(self.db, settings.feedback_location, self.contracts)
         baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
         self.drifting = Drifting(self.db, settings.feedback_location, self.contracts, baselines, settings.seed)
-        router = ServiceRouter("monitor", settings.instance)
+        router = ServiceRouter("monitor", settings.instance, settings.kafka_session_seconds)
         add_handlers(router)
         self.service = Service(
             name="monitor",

@@ -66,7 +66,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             group_id=GROUP,
             group_instance_id=f"{GROUP}.{self._settings.instance}",
             client_id=f"headrace-monitor-{self._settings.instance}",
-            session_timeout_ms=45_000,
+            session_timeout_ms=int(self._settings.kafka_session_seconds * 1000),
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",

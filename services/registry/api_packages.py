@@ -15,6 +15,7 @@ from services.registry.releases import Refusal
 from services.registry.store import PackageRows
 from services.registry.upload import UploadRefusedError, unpack
 from shared.package.manifest import MANIFEST, SIZE_LIMITS, Manifest
+from shared.spine import points
 from shared.spine.problems import Problem
 
 router = APIRouter(prefix="/v1/packages", tags=["packages"])
@@ -69,6 +70,7 @@ async def put_package(
             async for chunk in chunks(request, parts.upload_bytes):
                 if not there:
                     target.write(chunk)
+                    points.reached(points.MID_PACKAGE_UPLOAD, target.flush)
         if there:
             manifest = await parts.packages.prove(digest)
         else:

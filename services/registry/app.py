@@ -32,7 +32,7 @@ def make_app(settings: RegistrySettings) -> FastAPI:
     packages = Packages(PackageStore(settings.packages_location), settings.work / "packages")
     uploads = settings.work / "uploads"
     api_packages.clear_uploads(uploads)
-    router = ServiceRouter("registry", settings.instance)
+    router = ServiceRouter("registry", settings.instance, settings.kafka_session_seconds)
     add_handlers(router)
     # In this order: what a rollback has just brought back is not replaced in the same step.
     clock.on_step(partial(decide_rollbacks, db=db, packages=packages))

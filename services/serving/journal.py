@@ -19,6 +19,7 @@ import msgspec
 from services.serving import entries, frames, metrics, segments
 from services.serving.entries import Head
 from services.serving.ledger import Ledger, Position, RequestIndex
+from shared.spine import points
 from shared.spine.clock import monotonic, wall_now
 
 log = logging.getLogger(__name__)
@@ -149,6 +150,7 @@ class Journal:
         return self._sealed_bytes + self._offset
 
     def _write(self, data: bytes) -> None:
+        points.reached(points.MID_SPOOL_SEGMENT, lambda: os.pwrite(self._file, data[: len(data) // 2], self._offset))
         try:
             written = os.pwrite(self._file, data, self._offset)
         except OSError as error:

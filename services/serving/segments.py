@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,14 +86,21 @@ def dropped_piece(directory: Path, segment: int, checkpoint: Checkpoint) -> dict
 def load_checkpoint(directory: Path) -> Checkpoint:
     """Return how far Kafka has acknowledged; a missing or damaged file means from the start: repeats, never loss."""
     try:
-        return msgspec.json.decode((directory / CHECKPOINT).read_bytes(), type=Checkpoint)
+        content = (directory / CHECKPOINT).read_bytes()
+        checkpoint, checksum = msgspec.json.decode(content, type=tuple[Checkpoint, int])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return Checkpoint()
+    # One flipped bit makes another number of a digit: what lies before a wrong place would never be sent.
+    return checkpoint if checksum == _checksum(checkpoint) else Checkpoint()
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     """Remember how far Kafka has acknowledged."""
-    write_atomically(directory / CHECKPOINT, msgspec.json.encode(checkpoint))
+    write_atomically(directory / CHECKPOINT, msgspec.json.encode((checkpoint, _checksum(checkpoint))))
+
+
+def _checksum(checkpoint: Checkpoint) -> int:
+    return zlib.crc32(msgspec.json.encode(checkpoint))
 
 
 def write_atomically(path: Path, content: bytes, *, sync: bool = False) -> None:

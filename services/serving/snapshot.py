@@ -3,11 +3,12 @@
 import json
 import logging
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.serving.segments import write_atomically
 from shared.contract import Contract
 from shared.events import ModelReleased, from_record, to_record
+from shared.package.canonical import canonical_json, sha256_hex
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def save(directory: Path, release: ModelReleased, contract: Contract) -> None:
         "event": record.value.decode(),
         "contract": contract.to_json(),
     }
-    write_atomically(path, json.dumps(document).encode(), sync=True)
+    write_atomically(path, json.dumps({**document, "sha256": _digest(document)}).encode(), sync=True)
 
 
 def load(directory: Path) -> list[Remembered]:
@@ -40,9 +41,16 @@ def load(directory: Path) -> list[Remembered]:
     return [each for each in found if each]
 
 
+def _digest(document: dict[str, Any]) -> str:
+    return sha256_hex(canonical_json(document))
+
+
 def _read(path: Path) -> Remembered | None:
     try:
         document = json.loads(path.read_bytes())
+        # A flipped bit may leave a readable file with another cost or a sequence that nothing ever replaces.
+        if document.pop("sha256") != _digest(document):
+            raise ValueError("it is not what was written")
         headers = [(str(name), str(value).encode()) for name, value in document["headers"]]
         release = from_record(ModelReleased, document["event"].encode(), headers)
         return Remembered(release, Contract.model_validate(document["contract"]))

@@ -32,7 +32,7 @@ def make_app(settings: TrainerSettings) -> FastAPI:
     freshness = Freshness(settings.kafka_options(), settings.feedback_location, patience)
     runs = Runs(settings, db, clock, packages, freshness.wait)
     evaluations = Evaluations(db, settings.feedback_location, Models(packages, settings.packages_cache))
-    router = ServiceRouter("trainer", settings.instance)
+    router = ServiceRouter("trainer", settings.instance, settings.kafka_session_seconds)
     add_handlers(router)
     clock.on_step(partial(decide_requests, db=db, seed=settings.seed, wake=runs.wake))
     service = Service(

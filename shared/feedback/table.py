@@ -14,6 +14,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from shared.feedback.schema import PARTITIONS, SCHEMAS, STATISTICS, TableName, polars_schema
+from shared.spine import points
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +194,7 @@ class FeedbackTable:
         if rows.num_rows == 0:
             table.create_write_transaction([], "append", table.schema(), PARTITIONS, commit_properties=properties)
             return
+        points.reached(points.MID_DELTA_COMMIT)
         write_deltalake(table, rows, mode="append", schema_mode="merge", commit_properties=properties)
 
 

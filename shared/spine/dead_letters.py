@@ -5,7 +5,7 @@ from typing import Any
 from shared.events import Record
 from shared.events.dead import DeadKind, Refusal, with_refusal
 from shared.events.topics import DEAD_SUFFIX as SUFFIX
-from shared.spine import metrics
+from shared.spine import metrics, points
 from shared.spine.publisher import Publisher
 
 __all__ = ["SUFFIX", "DeadLetters", "dead_letter"]
@@ -21,6 +21,7 @@ class DeadLetters:
     async def send(self, record: Any, reason: str, error: str = "", kind: DeadKind = "permanent") -> None:
         """Keep the record's key, value and headers as they were; say why and where it came from in `dead_` headers."""
         await self._publisher.send([dead_letter(record, reason, error, self._service, kind)])
+        points.reached(points.AFTER_DEAD_LETTER_BEFORE_OFFSET)
         metrics.SPINE_DEAD_LETTERS_TOTAL.labels(self._service, record.topic, kind).inc()
 
     async def stop(self) -> None:

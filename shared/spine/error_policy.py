@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared.events import MalformedEventError
 from shared.events.dead import DeadKind
-from shared.spine import metrics
+from shared.spine import metrics, points
 from shared.spine.bug_limit import BugLimit
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.errors import PermanentError, TransientError
@@ -102,6 +102,7 @@ class ErrorPolicy:
                     await asyncio.sleep(wait)
                     waited, wait = waited + wait, min(wait * 2, LONGEST_WAIT_SECONDS)
                 else:
+                    points.reached(points.AFTER_EFFECT_BEFORE_OFFSET)
                     self.bugs.handled(record.topic)
                     return
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, select
 
-from shared.spine import metrics
+from shared.spine import metrics, points
 from shared.spine.clock import wall_now
 from shared.spine.db import Database
 from shared.spine.errors import TransientError
@@ -46,7 +46,9 @@ class Relay:
             rows = (await session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(BATCH))).all()
         self._measure(rows)
         if rows:
+            points.reached(points.AFTER_COMMIT_BEFORE_PUBLISH)
             await self._publisher.send([row.record() for row in rows])
+            points.reached(points.AFTER_PUBLISH_BEFORE_MARK)
             async with self._db.transaction() as session:
                 await session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
         return len(rows)

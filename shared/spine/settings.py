@@ -37,8 +37,12 @@ class SpineSettings(BaseSettings):
     kafka_ssl_cafile: Path | None = None
     kafka_replication_factor: int = Field(default=1, ge=1)
     kafka_data_partitions: int = Field(default=3, ge=1)
+    kafka_session_seconds: float = Field(
+        default=45.0, ge=1, description="silence after which a group gives a member's partitions to others"
+    )
 
     bugs_in_a_row: int = Field(default=5, ge=1, description="messages of one topic before its consumer stops")
+    chaos_directory: Path | None = Field(default=None, description="arms the points of shared/spine/points.py")
     watchdog_seconds: float = Field(default=300.0, gt=0, description="lag without progress before the service exits")
 
     @model_validator(mode="after")
@@ -51,6 +55,10 @@ class SpineSettings(BaseSettings):
         missing = [name for name, there in wanted.items() if not there]
         if self.environment == "production" and missing:
             raise ValueError(f"HEADRACE_ENVIRONMENT=production needs TLS and SASL to Kafka: set {', '.join(missing)}")
+        if self.environment == "production" and self.chaos_directory is not None:
+            raise ValueError(
+                "HEADRACE_CHAOS_DIRECTORY ends processes on purpose: HEADRACE_ENVIRONMENT=production refuses it"
+            )
         return self
 
     @property

@@ -19,9 +19,9 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[None]])
 class ServiceRouter(KafkaRouter):
     """The subscriptions of one service replica; the service's name is the prefix of its consumer groups."""
 
-    def __init__(self, service: str, instance: int = 0) -> None:
+    def __init__(self, service: str, instance: int = 0, session_seconds: float = 45.0) -> None:
         super().__init__()
-        self.service, self.instance = service, instance
+        self.service, self.instance, self.session_seconds = service, instance, session_seconds
 
 
 def subscribe(router: ServiceRouter, event: type[Event]) -> Callable[[Handler], Handler]:
@@ -45,7 +45,7 @@ def subscribe(router: ServiceRouter, event: type[Event]) -> Callable[[Handler], 
             event.topic,
             group_id=group,
             group_instance_id=f"{group}.{router.instance}",
-            session_timeout_ms=45_000,
+            session_timeout_ms=int(router.session_seconds * 1000),
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
             no_reply=True,

@@ -148,4 +148,8 @@ def test_a_snapshot_never_goes_back_and_a_damaged_one_is_left_out(tmp_path: Path
     snapshot.save(tmp_path / "releases", toy.released(2, UNDER), UNDER)
     for number, content in enumerate((b"", b"{}", b"[1]", b'{"headers": [], "event": "x", "contract": {}}', b"\xff")):
         (tmp_path / "releases" / f"bad{number}.json").write_bytes(content)
+    (whole,) = (path for path in (tmp_path / "releases").glob("*.json") if not path.stem.startswith("bad"))
+    one_bit_later = whole.read_bytes().replace(b'sequence\\":3', b'sequence\\":7')
+    assert one_bit_later != whole.read_bytes()
+    (tmp_path / "releases" / "bad_digit.json").write_bytes(one_bit_later)
     assert [each.release.sequence for each in snapshot.load(tmp_path / "releases")] == [3]

@@ -221,6 +221,17 @@ async def test_segments_go_when_kafka_has_them_and_no_request_in_them_may_be_rep
     journal.close()
 
 
+@pytest.mark.parametrize("bit", range(8))
+def test_a_checkpoint_with_one_bit_changed_means_from_the_start_and_never_further(tmp_path: Path, bit: int) -> None:
+    segments.save_checkpoint(tmp_path, segments.Checkpoint(2, 4096, 30))
+    assert segments.load_checkpoint(tmp_path) == segments.Checkpoint(2, 4096, 30)
+    path = tmp_path / segments.CHECKPOINT
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(bytes([*whole[:at], whole[at] ^ 1 << bit, *whole[at + 1 :]]))
+        assert segments.load_checkpoint(tmp_path) in (segments.Checkpoint(), segments.Checkpoint(2, 4096, 30))
+
+
 async def test_many_waiters_share_a_sync_and_all_return(tmp_path: Path) -> None:
     journal = await opened(tmp_path, JournalOptions(fsync="always"))
     await add(journal, "a")
