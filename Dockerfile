@@ -27,8 +27,8 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
 
 FROM python:3.11-slim AS headrace
 # The folders exist in the image so that new volumes belong to the user.
-RUN groupadd --system --gid 10001 headrace \
-    && useradd --system --uid 10001 --gid headrace --no-create-home --home-dir /tmp headrace \
+RUN groupadd --gid 10001 headrace \
+    && useradd --uid 10001 --gid headrace --no-create-home --home-dir /tmp headrace \
     && for name in registry trainer monitor serving packages feedback; do \
          install -d -o headrace -g headrace "/var/lib/headrace/$name"; \
        done

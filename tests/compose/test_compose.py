@@ -26,12 +26,12 @@ from tests.compose.stack import PARTS, SERVICES, Stack
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(os.environ.get("HEADRACE_CONTAINERS") != "1", reason="needs Docker: set HEADRACE_CONTAINERS=1"),
 ]
-DAYS, SEED = 3, 7
+DAYS, SEED = 2, 7
 # At which hour of the replay (18 or more have flights in a day) each container dies.
-KILLED = {4: "serving-1", 9: "monitor", 14: "front", 20: "registry", 26: "postgres", 32: "serving-2", 38: "kafka"}
+KILLED = {3: "serving-1", 7: "monitor", 11: "front", 15: "registry", 20: "postgres", 25: "serving-2", 30: "kafka"}
 
 
 @pytest.fixture(scope="module")
