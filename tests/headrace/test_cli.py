@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 from headrace.cli import app
 
 COMMANDS = (
-    "up down status validate apply train release rollback watch events ledger rebuild init dead asyncapi demo".split()  # noqa: SIM905
+    *("up", "down", "status", "validate", "apply", "train", "release", "rollback", "watch", "events", "ledger"),
+    *("rebuild", "init", "import-mlflow", "dead", "asyncapi", "demo"),
 )
 
 
