@@ -163,6 +163,6 @@ def _show(target: Path, proposal: "Proposal", assumed: bool) -> None:
         f"  headrace up --use-cases {target.parent}",
         f"  headrace apply {target / 'contract.yaml'}",
         f"  headrace train {name} --wait",
-        f"  curl -sf --retry 20 {asked}",
+        f"  curl -sf --retry 60 {asked}",
     ]
     console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from headrace.cli import app
 
 COMMANDS = (
-    "up down status validate apply train release rollback watch events ledger rebuild init dead keys "  # noqa: SIM905
-    "asyncapi demo".split()
+    *("up", "down", "status", "validate", "apply", "train", "release", "rollback", "watch", "events", "ledger"),
+    *("rebuild", "init", "import-mlflow", "dead", "keys", "asyncapi", "demo"),
 )
 
 
