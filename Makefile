@@ -7,13 +7,20 @@ MONTHS ?= 3-4
 SEED ?= 7
 KEEP ?=
 PARALLEL := -n 2 --dist loadfile
+# Stores, delivery and the loop: what meets a database or a broker.
+CONTAINER_TESTS := \
+  $(addprefix tests/spine/test_,db.py inbox.py relay.py postgres.py) tests/delivery \
+  $(addprefix tests/registry/test_,store.py handlers.py api_forced.py app.py) \
+  $(addprefix tests/trainer/test_,handlers.py requests.py runs.py app.py) \
+  $(addprefix tests/monitor/test_,handlers.py technical_store.py closing.py rollbacks.py ingest.py) \
+  tests/e2e/test_replay.py
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help demo demo-year test check lint types fast lock clean
+.PHONY: help demo demo-year test test-containers ci check lint types fast lock clean
 
 help: ## Show what can be asked for
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "==> Setting up $(VENV) from requirements.lock (about a minute the first time)"
@@ -34,6 +41,14 @@ test: $(STAMP) lint types ## Everything CI checks: style, types, all tests on re
 	@$(BIN)/pytest -q -m "not e2e" $(PARALLEL)
 	@echo "==> Tests of the whole system"
 	@$(BIN)/pytest -q -m e2e
+
+test-containers: $(STAMP) ## Stores, delivery and the loop again, on Kafka and PostgreSQL in containers (needs Docker)
+	@echo "==> Tests on Kafka and PostgreSQL in containers"
+	@HEADRACE_CONTAINERS=1 $(BIN)/pytest -q $(CONTAINER_TESTS)
+
+ci: ## What CI runs: make test, then make test-containers
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-containers
 
 check: $(STAMP) ## Style, types and the tests that need no Kafka (under a minute)
 	@$(MAKE) --no-print-directory -j3 lint types fast
