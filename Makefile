@@ -7,13 +7,20 @@ MONTHS ?= 3-4
 SEED ?= 7
 KEEP ?=
 PARALLEL := -n 2 --dist loadfile
+# Stores, delivery and the loop: what meets a database or a broker.
+CONTAINER_TESTS := \
+  $(addprefix tests/spine/test_,db.py inbox.py relay.py postgres.py) tests/delivery \
+  $(addprefix tests/registry/test_,store.py handlers.py api_forced.py app.py) \
+  $(addprefix tests/trainer/test_,handlers.py requests.py runs.py app.py) \
+  $(addprefix tests/monitor/test_,handlers.py technical_store.py closing.py rollbacks.py ingest.py) \
+  tests/e2e/test_replay.py
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help secrets demo demo-year test check chaos lint types fast lock docs clean
+.PHONY: help secrets demo demo-year test test-containers ci check chaos lint types fast lock docs clean
 
 help: ## Show what can be asked for
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "==> Setting up $(VENV) from requirements.lock (about a minute the first time)"
@@ -37,6 +44,15 @@ test: $(STAMP) lint types ## Everything CI checks: style, types, all tests on re
 
 chaos: $(STAMP) ## Kill, pause, tear, repeat and fill, then count whether anything was lost (QUICK=1 SEED=7 REPORT=FILE)
 	@$(BIN)/python -m tests.chaos.run $(if $(QUICK),,--long) --seed $(SEED) $(if $(REPORT),--report $(REPORT))
+
+test-containers: $(STAMP) ## Stores, delivery and the loop again, on Kafka and PostgreSQL in containers (needs Docker)
+	@echo "==> Tests on Kafka and PostgreSQL in containers"
+	@HEADRACE_CONTAINERS=1 $(BIN)/pytest -q $(CONTAINER_TESTS)
+
+ci: ## What CI runs: make test, the short chaos run, make test-containers
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory chaos QUICK=1 REPORT=build/chaos.json
+	@$(MAKE) --no-print-directory test-containers
 
 check: $(STAMP) ## Style, types and the tests that need no Kafka (under a minute)
 	@$(MAKE) --no-print-directory -j3 lint types fast

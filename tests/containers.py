@@ -79,6 +79,12 @@ def database_url(file: Path) -> str:
     return server.set(database=name).render_as_string(hide_password=False)
 
 
+def database_variables(home: Path) -> dict[str, str]:
+    """What tells services started as processes where their databases are."""
+    names = ("registry", "trainer", "monitor")
+    return {f"HEADRACE_{name.upper()}_DATABASE_URL": database_url(home / name / f"{name}.db") for name in names}
+
+
 @cache
 def _create(server: str, name: str) -> None:
     async def create() -> None:

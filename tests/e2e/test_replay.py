@@ -5,7 +5,7 @@ import os
 import random
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from headrace.run_info import RunInfo
 from headrace.scenario import Hour, Scenario, load_scenario
 from headrace.serving_client import ServingClient
 from headrace.supervisor import Supervisor
+from tests import containers
+from tests.containers import database_variables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 DAYS = 5
@@ -93,10 +95,22 @@ async def play(scenario: Scenario, running: RunInfo, saboteur: Saboteur | None =
         return build_report(await collect(scenario, client, options, urls, Path(running.home) / "feedback", SEED))
 
 
+@contextmanager
+def system(home: Path, kafka: str | None = None) -> Iterator[Supervisor]:
+    """The whole system on its databases; without an address it starts a Kafka, which it can kill."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, url in database_variables(home).items():
+            patch.setenv(name, url)
+        with Supervisor(home, clock="replay", seed=SEED, kafka=kafka) as supervisor:
+            yield supervisor
+
+
 @pytest.fixture(scope="module")
 def undisturbed(scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    with Supervisor(tmp_path_factory.mktemp("undisturbed"), clock="replay", seed=SEED) as supervisor:
-        yield asyncio.run(play(scenario, supervisor.start()))
+    home = tmp_path_factory.mktemp("undisturbed")
+    # A broker of its own in a container too: a replay begins on empty topics.
+    with containers.kafka_container() if containers.WANTED else nullcontext() as kafka, system(home, kafka) as running:
+        yield asyncio.run(play(scenario, running.start()))
 
 
 def test_every_answered_prediction_is_accounted_for(undisturbed: dict[str, Any], scenario: Scenario) -> None:
@@ -121,7 +135,7 @@ def test_the_review_desk_is_never_flooded_and_rests_on_quiet_days(undisturbed: d
 def test_killing_each_part_once_changes_nothing(
     undisturbed: dict[str, Any], scenario: Scenario, tmp_path: Path
 ) -> None:
-    with Supervisor(tmp_path, clock="replay", seed=SEED) as supervisor:
+    with system(tmp_path) as supervisor:
         running = supervisor.start()
         saboteur = Saboteur(supervisor, seed=11, hours=DAYS * 20)
         disturbed = asyncio.run(play(scenario, running, saboteur))

@@ -51,18 +51,13 @@ class Lab:
 
     def __init__(self, kafka: str, home: Path) -> None:
         self.kafka, self.home = kafka, home
-        self.database = database_url(home / "monitor.db")
+        database = database_url(home / "monitor.db")
+        self.given = {"home": str(home), "kafka": kafka, "clock": "replay", "monitor_database_url": database}
         self.options: dict[str, Any] = {"bootstrap_servers": kafka}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Monitor]:
-        settings = MonitorSettings(
-            home=self.home,
-            kafka=self.kafka,
-            clock="replay",
-            monitor_database_url=self.database,
-        )
-        monitor = Monitor(settings)
+        monitor = Monitor(MonitorSettings.model_validate(self.given))
         app: FastAPI = build_app(monitor.service)
         async with app.router.lifespan_context(app):
             yield monitor
@@ -282,13 +277,8 @@ async def test_killed_at_random_moments_it_tells_everything_once(lab: Lab) -> No
 @asynccontextmanager
 async def process(lab: Lab) -> AsyncIterator[asyncio.subprocess.Process]:
     """The monitor as its own process; killed at the end without a word."""
-    variables = {
-        "HEADRACE_HOME": str(lab.home),
-        "HEADRACE_KAFKA": lab.kafka,
-        "HEADRACE_MONITOR_DATABASE_URL": lab.database,
-        "HEADRACE_CLOCK": "replay",
-        "HEADRACE_MONITOR_PORT": str(free_port()),
-    }
+    given = lab.given | {"monitor_port": str(free_port())}
+    variables = {f"HEADRACE_{name.upper()}": value for name, value in given.items()}
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "ignore", "-m", "services.monitor.app", env={**os.environ, **variables},
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,

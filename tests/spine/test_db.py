@@ -1,13 +1,15 @@
 """State, inbox and outbox commit together or not at all, and only one process holds a name."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from sqlalchemy import select
 
 from shared.spine.db import Database
 from shared.spine.errors import TransientError
-from shared.spine.inbox import first_time
-from shared.spine.outbox import add_to_outbox, waiting
+from shared.spine.inbox import InboxRow, first_time
+from shared.spine.outbox import OutboxRow, add_to_outbox, waiting
 from tests.spine.told import asked
 
 
@@ -71,6 +73,48 @@ async def test_writers_of_one_process_take_turns(db: Database) -> None:
         assert await waiting(session) == 20
 
 
+async def test_writers_of_two_processes_take_turns(db: Database, other: Database) -> None:
+    async def write(database: Database) -> None:
+        async with database.transaction() as session:
+            before = await waiting(session)
+            add_to_outbox(session, asked("x"))
+            await session.flush()
+            assert await waiting(session) == before + 1
+
+    await asyncio.gather(*(write(database) for _ in range(10) for database in (db, other)))
+    async with db.read() as session:
+        assert await waiting(session) == 20
+
+
+async def test_a_reader_sees_one_moment_whatever_is_committed_meanwhile(db: Database) -> None:
+    async with db.read() as reader:
+        assert await waiting(reader) == 0
+        async with db.transaction() as session:
+            add_to_outbox(session, asked("x"))
+        assert await waiting(reader) == 0
+    async with db.read() as reader:
+        assert await waiting(reader) == 1
+
+
+async def test_text_sorts_as_in_python(db: Database) -> None:
+    ids = ["b", "a_c", "ab", "B", "a-b", "a/1", "ä", "Z", "a 1", "a.1"]
+    async with db.transaction() as session:
+        session.add_all([InboxRow(event_id=name, topic="x") for name in ids])
+    async with db.read() as session:
+        query = select(InboxRow.event_id).order_by(InboxRow.event_id)
+        assert list(await session.scalars(query)) == sorted(ids)
+
+
+async def test_a_time_comes_back_as_the_same_moment_in_utc(db: Database) -> None:
+    there = datetime(2013, 3, 10, 1, 59, 59, 999_999, tzinfo=timezone(timedelta(hours=-5)))
+    async with db.transaction() as session:
+        session.add(OutboxRow(topic="x", key=b"", value=b"", headers="[]", written_at=there))
+    async with db.read() as session:
+        found = await session.scalar(select(OutboxRow.written_at))
+    assert found == there
+    assert found.tzinfo is UTC
+
+
 async def test_a_commit_is_announced_and_a_failure_is_not(db: Database) -> None:
     db.changed.clear()
     with pytest.raises(UnforeseenError):
@@ -82,9 +126,9 @@ async def test_a_commit_is_announced_and_a_failure_is_not(db: Database) -> None:
     assert db.changed.is_set()
 
 
-async def test_a_name_is_held_by_one_at_a_time_and_free_afterwards(db: Database) -> None:
-    other = Database(db.url.render_as_string(hide_password=False))
-    async with db.exclusive("relay"):
+async def test_a_name_is_held_by_one_at_a_time_and_free_afterwards(db: Database, other: Database) -> None:
+    async with db.exclusive("relay") as assert_held:
+        await assert_held()
         with pytest.raises(TransientError, match="another process holds relay"):
             async with other.exclusive("relay"):
                 pass
@@ -92,4 +136,3 @@ async def test_a_name_is_held_by_one_at_a_time_and_free_afterwards(db: Database)
             pass
     async with other.exclusive("relay"):
         pass
-    await other.close()

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from asyncpg.exceptions import CannotConnectNowError
 from prometheus_client import REGISTRY
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared.events import MalformedEventError
 from shared.spine import error_policy
@@ -68,9 +70,21 @@ def invalid() -> Exception:
     return caught.value
 
 
+def of_postgres(code: str) -> Exception:
+    """What PostgreSQL says with this SQLSTATE, as the driver hands it over: most codes have no class of their own."""
+    said = Exception("x")
+    said.sqlstate = code  # type: ignore[attr-defined]
+    return DBAPIError("x", None, said)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
+        *((of_postgres(code), "transient") for code in ("08006", "25P03", "40001", "40P01", "53300", "55P03", "57P01")),
+        *((of_postgres(code), "permanent") for code in ("22001", "22021")),
+        *((of_postgres(code), "bug") for code in ("23505", "25006", "42601", "")),
+        (CannotConnectNowError("starting"), "transient"),
+        (PoolTimeoutError(), "transient"),
         (TransientError("x"), "transient"),
         (KafkaConnectionError(), "transient"),
         (OSError("disk"), "transient"),
