@@ -69,6 +69,8 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:\-]{1,128}$")]
 PredictionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:\-]{1,128}/[0-9]{1,9}$")]
 Count = Annotated[int, Field(ge=0, le=SAFE_INTEGER)]
+# A sequence or revision: what a database keeps in four bytes.
+Ordinal = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Minor = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
 Instant = Annotated[AwareDatetime, WrapValidator(_instant)]
 Document = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.events.base import Count, Digest, Document, Event, Instant, Minor, Name, Numbers, Part, Short, Text
+from shared.events.base import Count, Digest, Document, Event, Instant, Minor, Name, Numbers, Ordinal, Part, Short, Text
 
 
 class UseCaseApplied(Event):
@@ -17,7 +17,7 @@ class UseCaseApplied(Event):
     use_case: Name
     contract_digest: Digest
     contract: Document
-    revision: Annotated[int, Field(ge=1)]
+    revision: Ordinal
     changed: Annotated[list[Short], Field(max_length=4096)]
     signed_by: Short
     applied_by: Short | None = None
@@ -93,7 +93,7 @@ class ModelReleased(Event):
     listeners: ClassVar = ("serving", "monitor", "trainer")
 
     use_case: Name
-    sequence: Annotated[int, Field(ge=1)]
+    sequence: Ordinal
     package_digest: Digest
     behaviour_digest: Digest
     contract_digest: Digest
@@ -113,7 +113,7 @@ class ActivationReported(Event):
     listeners: ClassVar = ("registry", "monitor")
 
     use_case: Name
-    sequence: Annotated[int, Field(ge=1)]
+    sequence: Ordinal
     package_digest: Digest
     replica: Count
     worker: Short
@@ -133,7 +133,7 @@ class RollbackRequested(Event):
     use_case: Name
     requested_by: Short
     reason: Text
-    release_sequence: Annotated[int, Field(ge=1)] | None = None
+    release_sequence: Ordinal | None = None
     to_package: Digest | None = None
     kpi: Short | None = None
     evidence: Numbers = {}
@@ -148,12 +148,12 @@ class KpiReported(Event):
 
     use_case: Name
     block: Short
-    release_sequence: Annotated[int, Field(ge=1)]
+    release_sequence: Ordinal
     package_digest: Digest
     behaviour_digest: Digest
     contract_digest: Digest
     status: Literal["closed", "judged", "given_up"]
-    revision: Annotated[int, Field(ge=1)]
+    revision: Ordinal
     replaces: Short | None = None
     volume: Count
     labelled: Count
@@ -190,7 +190,7 @@ class DriftDetected(Event):
     listeners: ClassVar = ("trainer",)
 
     use_case: Name
-    release_sequence: Annotated[int, Field(ge=1)]
+    release_sequence: Ordinal
     package_digest: Digest
     behaviour_digest: Digest
     contract_digest: Digest
@@ -198,7 +198,7 @@ class DriftDetected(Event):
     unit: Literal["row", "day", "week"]
     method: Short
     alpha: Annotated[float, Field(gt=0, lt=1)]
-    epoch: Annotated[int, Field(ge=1)]
+    epoch: Ordinal
     e_value: Annotated[float, Field(ge=0)]
     threshold: Annotated[float, Field(gt=0)]
     effect_size: float
