@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client import REGISTRY
 
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
@@ -68,10 +69,18 @@ async def _alive(app: App) -> AsyncIterator[None]:
     scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
     life = asyncio.ensure_future(app(scope, said.get, heard.put))
     await said.put({"type": "lifespan.startup"})
-    assert (await heard.get())["type"] == "lifespan.startup.complete"
+    answer = asyncio.ensure_future(heard.get())
+    await asyncio.wait({life, answer}, return_when=asyncio.FIRST_COMPLETED)
+    if life.done():
+        life.result()
+    assert answer.result()["type"] == "lifespan.startup.complete"
     yield
     await said.put({"type": "lifespan.shutdown"})
     await life
+    # BentoML makes its metrics anew for each app, and this process has one place for them.
+    for collector, names in list(REGISTRY._collector_to_names.items()):
+        if any(name.startswith("bentoml_") for name in names):
+            REGISTRY.unregister(collector)
 
 
 async def _nobody(_scope: Scope, _receive: Receive, _send: Send) -> None:
