@@ -112,6 +112,7 @@ async def test_a_service_goes_on_by_itself_when_kafka_was_away(kafka_node: Embed
         before, during, after = asked("before"), asked("during"), asked("after")
         await ask(kafka, before)
         await until(lambda: had_effect(service.db, before.id))
+        await until(lambda: nothing_waits(service.db))
         await asyncio.to_thread(kafka_node.stop)
         async with service.db.transaction() as session:
             add_to_outbox(session, answer_to(during, "tiny"))

@@ -50,7 +50,7 @@ class Lab:
     """A monitor on a real broker, in a home and with topics of its own test."""
 
     def __init__(self, kafka: str, home: Path) -> None:
-        self.kafka, self.home = kafka, home
+        self.home = home
         database = database_url(home / "monitor.db")
         self.given = {"home": str(home), "kafka": kafka, "clock": "replay", "monitor_database_url": database}
         self.options: dict[str, Any] = {"bootstrap_servers": kafka}

@@ -109,7 +109,7 @@ class Registry:
 def settings_for(home: Path, **changed: Any) -> RegistrySettings:
     """A replay registry below a temporary home."""
     given: dict[str, Any] = {"home": home, "clock": "replay", "registry_package_wait_seconds": 0.0}
-    given["registry_database_url"] = database_url(home / "registry.db")
+    given["registry_database_url"] = database_url(home / "registry" / "registry.db")
     return RegistrySettings(**(given | changed))
 
 

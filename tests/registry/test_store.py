@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.ledger import Entry
+from services.registry.settings import RegistrySettings
 from services.registry.store import ActivationStore, LedgerStore, PackageRows, ReleaseStore
 from services.registry.tables import LedgerRow, PackageRow, ReleaseRow
 from shared.events import ActivationReported
@@ -102,12 +104,18 @@ async def test_the_ledger_cannot_fork(registry: Registry) -> None:
             )
 
 
+async def drop_trigger(session: AsyncSession, name: str) -> None:
+    """PostgreSQL wants to know of which table."""
+    of_table = " ON registry_ledger" if session.get_bind().dialect.name == "postgresql" else ""
+    await session.execute(text(f"DROP TRIGGER {name}{of_table}"))
+
+
 async def test_an_altered_record_is_found_behind_the_triggers(registry: Registry) -> None:
     await registry.released(0, 1)
     check = (await registry.http.get("/v1/ledger/check")).json()
     assert check == {"whole": True, "position": None, "reason": None}
     async with registry.parts.db.transaction() as session:
-        await session.execute(text("DROP TRIGGER registry_ledger_never_update"))
+        await drop_trigger(session, "registry_ledger_never_update")
         await session.execute(text("UPDATE registry_ledger SET text = 'nothing happened' WHERE position = 2"))
     check = (await registry.http.get("/v1/ledger/check")).json()
     assert check == {"whole": False, "position": 2, "reason": "record 2 is not what was written"}
@@ -116,7 +124,7 @@ async def test_an_altered_record_is_found_behind_the_triggers(registry: Registry
 async def test_a_cut_off_tail_is_found(registry: Registry) -> None:
     await registry.released(0)
     async with registry.parts.db.transaction() as session:
-        await session.execute(text("DROP TRIGGER registry_ledger_never_delete"))
+        await drop_trigger(session, "registry_ledger_never_delete")
         await session.execute(text("DELETE FROM registry_ledger WHERE position = 2"))
     check = (await registry.http.get("/v1/ledger/check")).json()
     assert (check["whole"], check["position"]) == (False, 1)
@@ -170,5 +178,5 @@ async def test_workers_of_long_gone_releases_are_forgotten(registry: Registry) -
         assert [row.worker for row in await ActivationStore(session).list_all()] == ["w1"]
 
 
-async def test_the_database_is_a_file_below_the_home(registry: Registry, tmp_path: Path) -> None:
-    assert (tmp_path / "home" / "registry" / "registry.db").exists()
+def test_the_database_is_a_file_below_the_home(tmp_path: Path) -> None:
+    assert RegistrySettings(home=tmp_path).database == f"sqlite+aiosqlite:///{tmp_path}/registry/registry.db"
