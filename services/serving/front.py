@@ -78,6 +78,7 @@ class Front:
             headers: dict[bytes, bytes] = dict(scope["headers"])
             self._check_caller(headers)
             _check_type(headers)
+            self._check_begun(use_case)
             body = await read_body(headers, receive, self.body_bytes)
         except Problem as problem:
             return await self._refuse(path, problem)
@@ -96,6 +97,11 @@ class Front:
             answer = await self.predictor.refuse(use_case, problem, None)
             return answer._replace(headers=headers)
         return Answer(problem.status, problem_body(problem), CONTENT_TYPE, headers)
+
+    def _check_begun(self, use_case: str) -> None:
+        """A worker without its snapshot knows no use case until it has read the releases: later, and not never."""
+        if use_case not in self.predictor.serving.known and (reasons := self.health.reasons_not_ready()):
+            raise Problem(503, f"{use_case[:100]!r} is not known here yet: {reasons[0]}")
 
     def _check_caller(self, headers: dict[bytes, bytes]) -> None:
         if self.keys.configured:

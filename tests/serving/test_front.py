@@ -45,6 +45,7 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
         reporter = Reporter(journal, clock, "serving/0", 0, "0")
         activator = Activator(served, packages, tmp_path / "releases", reporter, lambda: None)
         health = Health(settings, 0, 1, journal, activator, Follower(settings, activator, clock), clock)
+        health.started = True
         yield Front(
             Predictor(journal, served, clock, "serving/0"),
             Outcomes(journal, served, clock, "serving/0"),
@@ -127,6 +128,7 @@ async def test_a_good_request_is_answered_and_other_paths_go_behind(client: http
 
 
 async def test_readiness_says_why_not_and_status_what_is_pending(client: httpx.AsyncClient, front: Front) -> None:
+    front.health.started = False
     answer = await client.get("/readyz")
     assert answer.status_code == 503
     assert "has not read the releases" in answer.json()["reasons"][0]
@@ -163,3 +165,13 @@ def key_file(tmp_path: Path) -> Callable[[dict[str, list[str]]], Path]:
         return path
 
     return write
+
+
+@pytest.mark.parametrize("verb", ["predict", "outcomes"])
+async def test_a_worker_that_has_not_read_the_releases_says_later_and_not_never(
+    front: Front, client: httpx.AsyncClient, verb: str
+) -> None:
+    front.health.started = False
+    answer = await client.post(f"/v1/planes/{verb}", json={"record": {}})
+    assert answer.status_code == 503
+    assert "not known here yet" in answer.json()["detail"]
