@@ -108,6 +108,7 @@ class Front:
             if verb not in ("predict", "outcomes"):
                 raise Problem(404, f"there is nothing at /v1/{path[:100]}", allowed=_PATHS)
             body = await self._admit(scope, receive)
+            self._check_begun(use_case)
         except Problem as problem:
             return await self._refuse(path, problem)
         if verb == "predict":
@@ -121,6 +122,11 @@ class Front:
             answer = await self.predictor.refuse(use_case, problem, None)
             return answer._replace(headers=refusal.headers)
         return refusal
+
+    def _check_begun(self, use_case: str) -> None:
+        """A worker without its snapshot knows no use case until it has read the releases: later, and not never."""
+        if use_case not in self.predictor.serving.known and (reasons := self.health.reasons_not_ready()):
+            raise Problem(503, f"{use_case[:100]!r} is not known here yet: {reasons[0]}")
 
     async def _health(self, path: str) -> Answer:
         if path == "/healthz":

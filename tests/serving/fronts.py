@@ -36,6 +36,7 @@ async def open_front(home: Path, behind: App, body_bytes: int, keys: ApiKeys) ->
         reporter = Reporter(journal, clock, "serving/0", 0, "0")
         activator = Activator(served, packages, home / "releases", reporter, lambda: None)
         health = Health(settings, 0, 1, journal, activator, Follower(settings, activator, clock), clock)
+        health.started = True
         predictor = Predictor(journal, served, clock, "serving/0")
         outcomes = Outcomes(journal, served, clock, "serving/0")
         yield Front(predictor, outcomes, health, keys, Throttle(0), body_bytes, behind)

@@ -100,6 +100,7 @@ async def test_a_good_request_is_answered_and_other_paths_go_behind(client: http
 
 
 async def test_readiness_says_why_not_and_status_what_is_pending(client: httpx.AsyncClient, front: Front) -> None:
+    front.health.started = False
     answer = await client.get("/readyz")
     assert answer.status_code == 503
     assert "has not read the releases" in answer.json()["reasons"][0]
@@ -161,3 +162,13 @@ def key_file(tmp_path: Path) -> Callable[[dict[str, list[str]]], Path]:
         return path
 
     return write
+
+
+@pytest.mark.parametrize("verb", ["predict", "outcomes"])
+async def test_a_worker_that_has_not_read_the_releases_says_later_and_not_never(
+    front: Front, client: httpx.AsyncClient, verb: str
+) -> None:
+    front.health.started = False
+    answer = await client.post(f"/v1/planes/{verb}", json={"record": {}})
+    assert answer.status_code == 503
+    assert "not known here yet" in answer.json()["detail"]
