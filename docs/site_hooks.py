@@ -4,8 +4,9 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
-from headrace.site_pages import contract_reference, event_catalogue, from_the_root
+from headrace.site_pages import contract_reference, event_catalogue, from_the_root, within_docs
 
 ROOT = Path(__file__).resolve().parents[1]
 FROM_THE_ROOT = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
@@ -18,3 +19,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, text in written.items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Called by MkDocs for each page."""
+    return within_docs(markdown) if "/" not in page.file.src_uri else markdown

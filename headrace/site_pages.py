@@ -102,6 +102,11 @@ def from_the_root(text: str) -> str:
     return re.sub(r"\[([^\]]+)\]\(LICENSE\)", r"\1", text).replace("](docs/", "](")
 
 
+def within_docs(text: str) -> str:
+    """A page of docs/ as one of the site, where code is named but is no page."""
+    return re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\)", r"\1", text)
+
+
 def _who(operations: Mapping[str, Any], topic: str, action: str, words: str) -> str:
     names = [
         one["tags"][0]["name"]

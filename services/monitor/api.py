@@ -10,7 +10,7 @@ from fastapi import Path as InPath
 from pydantic import AwareDatetime
 
 from shared.feedback.joined import joined
-from shared.spine.auth import Caller, require
+from shared.spine.auth import Caller, authenticated
 
 PARQUET = "application/vnd.apache.parquet"
 
@@ -22,7 +22,7 @@ async def decisions(
     request: Request,
     use_case: Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_]{0,63}$")],
     as_of: AwareDatetime,
-    _caller: Annotated[Caller, Depends(require("viewer"))],
+    _caller: Annotated[Caller, Depends(authenticated)],
 ) -> Response:
     """Every decision of a use case with its latest outcome known at `as_of`, as a Parquet file, in order of time."""
     location: str = request.app.state.feedback

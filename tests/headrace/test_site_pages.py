@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.site_pages import SECTIONS, contract_reference, event_catalogue, from_the_root
+from headrace.site_pages import SECTIONS, contract_reference, event_catalogue, from_the_root, within_docs
 from shared.contract.json_schema import keys
 from shared.events import CATALOGUE
 
@@ -42,6 +42,11 @@ def test_a_section_that_is_added_to_the_contract_is_missed() -> None:
 def test_links_of_the_roots_pages_lead_to_the_sites() -> None:
     said = "[a](docs/errors.md#alerts) [b](CONTRIBUTING.md) [c](LICENSE) ![d](docs/loop.svg)"
     assert from_the_root(said) == "[a](errors.md#alerts) [b](contributing.md) c ![d](loop.svg)"
+
+
+def test_links_to_code_become_its_name() -> None:
+    said = "[a.py](../examples/a.py), [b](errors.md)"
+    assert within_docs(said) == "a.py, [b](errors.md)"
 
 
 @pytest.mark.slow

@@ -47,6 +47,7 @@ def test_a_point_does_nothing_without_the_setting(tmp_path: Path) -> None:
 
 
 def test_production_refuses_points(tmp_path: Path) -> None:
-    wanted = {"environment": "production", "kafka_security_protocol": "SASL_SSL", "chaos_directory": tmp_path}
+    kafka = {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_username": "me", "kafka_sasl_password": "secret"}
+    wanted = {"environment": "production", **kafka, "chaos_directory": tmp_path}
     with pytest.raises(ValidationError, match="HEADRACE_CHAOS_DIRECTORY"):
         SpineSettings.model_validate(wanted)
