@@ -58,11 +58,15 @@ class Clock:
         self._now = max(now, self._now) if self._now else now
 
     async def advance(self, now: datetime) -> None:
-        """Move to `now` (never back) and run every step for it."""
+        """Move to `now`, never back, and run every step for where the clock stands then.
+
+        An earlier time comes again when a sender repeats itself: no step may look at it as if it were the present.
+        """
         async with self._moving:
             self.set(now)
+            stands_at = self._now or now
             for step in self._steps:
-                await step(now)
+                await step(stands_at)
 
     async def follow_wall(self, seconds: float) -> None:
         """Step for ever, every `seconds` of wall clock; a failure is logged and waits for the next step."""

@@ -38,6 +38,18 @@ async def test_the_clock_never_goes_back() -> None:
     assert clock.now() == NOW
 
 
+async def test_an_earlier_time_that_is_repeated_runs_the_steps_for_where_the_clock_stands() -> None:
+    clock, seen = Clock("replay"), []
+
+    @clock.on_step
+    async def step(now: datetime) -> None:
+        seen.append(now)
+
+    await clock.advance(NOW)
+    await clock.advance(NOW - DAY)
+    assert seen == [NOW, NOW]
+
+
 async def test_the_same_time_twice_runs_the_steps_twice() -> None:
     clock, seen = Clock("replay"), []
 
