@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-MONTHS ?= 3-4
+MONTHS ?= 3-6
 SEED ?= 7
 KEEP ?=
 PARALLEL := -n 2 --dist loadfile
@@ -30,7 +30,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-demo: $(STAMP) ## Play New York's flights of 2013 through the whole system (MONTHS=3-4 SEED=7 REPORT=FILE)
+demo: $(STAMP) ## Play New York's flights of 2013 through the whole system (MONTHS=3-6 SEED=7 REPORT=FILE)
 	@$(BIN)/headrace demo flights --months $(MONTHS) --seed $(SEED) $(if $(REPORT),--report $(REPORT)) $(if $(KEEP),--keep)
 
 demo-year: $(STAMP) ## The same for March to December

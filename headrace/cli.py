@@ -208,7 +208,7 @@ def asyncapi() -> None:
     typer.echo(json.dumps(document(), indent=2))
 
 
-@app.command(epilog="Example:  headrace demo flights --months 3-4 --report report.json")
+@app.command(epilog="Example:  headrace demo flights --months 3-6 --report report.json")
 def demo(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="which one: flights, gates, loans", metavar="NAME")] = "flights",

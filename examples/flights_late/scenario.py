@@ -9,7 +9,7 @@ from headrace.acts import Act, Stage
 
 FIRST_DAY = date(2013, 3, 1)
 LAST_DAY = date(2013, 12, 31)
-USUAL_MONTHS = "3-4"
+USUAL_MONTHS = "3-6"
 SIMULATED = False
 
 FIT_DAY = date(2013, 4, 8)
