@@ -1,5 +1,7 @@
 """Errors over HTTP: RFC 9457 problem details that name the field and the limit."""
 
+import errno
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,6 +11,8 @@ from starlette.exceptions import HTTPException
 
 from shared.spine.errors import TransientError
 
+log = logging.getLogger(__name__)
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
     400: "Bad request",
@@ -59,6 +63,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(TransientError)
     async def on_transient(_request: Request, error: TransientError) -> JSONResponse:
         return answer(Problem(503, str(error)), {"Retry-After": "1"})
+
+    @app.exception_handler(OSError)
+    async def on_storage(_request: Request, error: OSError) -> JSONResponse:
+        if error.errno not in _STORAGE:
+            raise error
+        log.error("cannot write: %s", error)
+        return answer(Problem(503, f"the service cannot write now: {error.strerror}"), {"Retry-After": "30"})
 
     @app.exception_handler(Exception)
     async def on_bug(_request: Request, _error: Exception) -> JSONResponse:

@@ -1,5 +1,6 @@
 """Every error over HTTP is a problem document of RFC 9457 that names the field."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -39,6 +40,13 @@ def app() -> FastAPI:
         }
         raise errors[how]
 
+    @application.get("/write/{where}")
+    async def write(where: str) -> None:
+        with Path("/dev/full" if where == "full" else f"/nowhere/of/the/inside/{where}").open(
+            "wb", buffering=0
+        ) as file:
+            file.write(b"some bytes")
+
     return application
 
 
@@ -57,6 +65,8 @@ async def send(method: str, path: str, **how: Any) -> httpx.Response:
         ("GET", "/fail/problem", 409),
         ("GET", "/fail/transient", 503),
         ("GET", "/fail/bug", 500),
+        ("GET", "/write/full", 503),
+        ("GET", "/write/absent", 500),
         ("POST", "/take", 422),
     ],
 )
@@ -75,6 +85,12 @@ async def test_members_of_a_problem_stand_beside_the_detail() -> None:
 
 async def test_what_is_away_may_be_asked_again() -> None:
     assert (await send("GET", "/fail/transient")).headers["retry-after"] == "1"
+
+
+async def test_a_full_disk_is_named_and_may_be_tried_later() -> None:
+    answer = await send("GET", "/write/full")
+    assert "No space left on device" in answer.json()["detail"]
+    assert answer.headers["retry-after"] == "30"
 
 
 @pytest.mark.parametrize(
