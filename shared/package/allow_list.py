@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.package.manifest import MODEL
 from shared.package.refusal import PackageRefused
+from shared.package.trees import check_trees
 
 ALLOWED_TYPES = frozenset(
     {
@@ -57,9 +58,13 @@ def load_model(model_file: Path) -> Any:
 
     trusted = check_types(model_file)
     try:
-        return skops.io.load(model_file, trusted=list(trusted))
+        model = skops.io.load(model_file, trusted=list(trusted))
+        check_trees(model)
+    except PackageRefused:
+        raise
     except Exception as error:
         raise PackageRefused("allow_list", f"{MODEL} cannot be loaded: {error!r:.500}") from error
+    return model
 
 
 def dump_model(model: Any, model_file: Path) -> None:
