@@ -26,8 +26,7 @@ class Baseline:
 
     def cost_per_case(self, contract: Contract) -> float:
         """Return the mean cost in minor units of its labelled reference rows, decided under a contract."""
-        reference = self.package.reference()
-        rows, policy = reference.rows, derive_policy(contract, reference.demand())
+        rows, policy = self.package.reference().rows, derive_policy(contract, self.package.demand())
         flagged = [row.flagged for row in rows]
         decisions = decide_in_order(policy, [row.block for row in rows], [row.scores for row in rows], flagged)
         known = [i for i, row in enumerate(rows) if (row.label if row.value is None else row.value) is not None]

@@ -49,12 +49,12 @@ class Money:
 
 def labelled(policy: Policy, rows: Iterable[Row]) -> list[Row]:
     """The rows whose outcome is known and possible."""
-    return [row for row in rows if outcome_problem(policy, row.label, row.value) is None]
+    return [row for row in rows if _is_known(policy, row)]
 
 
 def count_money(policy: Policy, rows: Sequence[Row]) -> Money:
     """Decide the rows again, in the order given, with a capacity ledger of their own; count the labelled ones."""
-    decisions: Counter[str] = Counter()
+    decisions: dict[str, Fraction] = {}
     cost = without = Fraction(0)
     known = volume = 0
     blocks = _by_block(rows)
@@ -66,14 +66,14 @@ def count_money(policy: Policy, rows: Sequence[Row]) -> Money:
             [row.scores for row in block],
             [row.flagged for row in block],
         ).decisions
-        for decision, row in zip(chosen, block, strict=True):
-            decisions[decision] += weight  # type: ignore[assignment]  # a Counter adds any number
-            if outcome_problem(policy, row.label, row.value) is None:
-                known += 1
-                cost += weight * cost_minor(policy, decision, row.scores, row.label, row.value)
-                without += weight * cost_minor(policy, policy.without_model, row.scores, row.label, row.value)
+        for decision, count in Counter(chosen).items():
+            decisions[decision] = decisions.get(decision, Fraction(0)) + weight * count
+        told = [pair for pair in zip(chosen, block, strict=True) if _is_known(policy, pair[1])]
+        known += len(told)
+        cost += weight * sum(_cost(policy, decision, row) for decision, row in told)
+        without += weight * sum(_cost(policy, policy.without_model, row) for _, row in told)
         volume += block[0].volume
-    counted = {name: Fraction(decisions[name]) for name in policy.decisions if decisions[name]}
+    counted = {name: decisions[name] for name in policy.decisions if decisions.get(name)}
     return Money(len(blocks), volume, known, counted, cost, without)
 
 
@@ -118,6 +118,14 @@ def _auc(truth: NDArray[np.float64], scores: NDArray[np.float64], weights: NDArr
     return {"auc": float(np.mean(areas))}
 
 
+def _is_known(policy: Policy, row: Row) -> bool:
+    return outcome_problem(policy, row.label, row.value) is None
+
+
+def _cost(policy: Policy, decision: str, row: Row) -> int:
+    return cost_minor(policy, decision, row.scores, row.label, row.value)
+
+
 def _by_block(rows: Iterable[Row]) -> dict[str, list[Row]]:
     blocks: dict[str, list[Row]] = {}
     for row in rows:
@@ -151,10 +159,11 @@ def _constant_cost(policy: Policy, decision: str, rows: Sequence[Row]) -> Fracti
     for block in _by_block(rows).values():
         left = len(block) if limit is None else _share(limit, block)
         weight = Fraction(block[0].volume, len(block))
-        for place, row in enumerate(block):
-            if outcome_problem(policy, row.label, row.value) is None:
-                taken = decision if place < left else policy.without_model
-                total += weight * cost_minor(policy, taken, row.scores, row.label, row.value)
+        total += weight * sum(
+            _cost(policy, decision if place < left else policy.without_model, row)
+            for place, row in enumerate(block)
+            if _is_known(policy, row)
+        )
     return total
 
 

@@ -102,9 +102,8 @@ class Packages:
         def work() -> Prepared:
             package = read_package(self._verified(digest, contract))
             manifest = package.manifest
-            reference = package.reference()
-            policy = derive_policy(contract, reference.demand())
-            verdicts = judge(contract, measure(policy, reference.of_kind("holdout").rows)) if gates else ()
+            policy = derive_policy(contract, package.demand())
+            verdicts = judge(contract, measure(policy, package.reference("holdout").rows)) if gates else ()
             return Prepared(digest, manifest, contract, policy, verdicts)
 
         return await _in_thread(work)

@@ -21,8 +21,9 @@ MEBIBYTE = 1024 * 1024
 def main(run_dir: Path | None) -> None:
     """Fit once; whatever goes wrong becomes a reason that people can read."""
     if run_dir is None:
-        importlib.import_module("services.trainer.train")
+        # In this order: what skops looks up takes the longer the more is loaded.
         warm()
+        importlib.import_module("services.trainer.train")
         run_dir = _told_on_stdin()
         log = os.open(run_dir / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(log, 1)

@@ -13,7 +13,7 @@ from shared.package.canonical import parse_strict
 from shared.package.golden import Golden
 from shared.package.manifest import GOLDEN, MODEL, PROFILE, REFERENCE, Manifest, Strict, explain, read_manifest
 from shared.package.profile import Profile
-from shared.package.reference import Reference, read_reference
+from shared.package.reference import Kind, Reference, read_demand, read_reference
 from shared.package.refusal import PackageRefused
 
 Part = TypeVar("Part", bound=Strict)
@@ -36,13 +36,13 @@ class Package:
         """The golden records with their scores."""
         return _read_part(Golden, self.path, GOLDEN)
 
-    def reference(self) -> Reference:
-        """Read the reference rows, in event order."""
-        return read_reference(self.path / REFERENCE, self.manifest.score_columns)
+    def reference(self, kind: Kind | None = None) -> Reference:
+        """Read the reference rows, or those of one kind, in event order."""
+        return read_reference(self.path / REFERENCE, self.manifest.score_columns, kind)
 
     def demand(self) -> Demand:
         """Return the out-of-sample scores by block that a policy is derived from."""
-        return self.reference().demand()
+        return read_demand(self.path / REFERENCE, self.manifest.score_columns)
 
     def load_model(self) -> Any:
         """Load the fitted estimator; only types of the fixed allow-list."""

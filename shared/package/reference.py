@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -60,10 +60,6 @@ class Reference:
 
     rows: tuple[ReferenceRow, ...]
 
-    def of_kind(self, kind: Kind) -> Self:
-        """Return the rows of one kind."""
-        return type(self)(tuple(row for row in self.rows if row.kind == kind))
-
     def blocks(self) -> dict[str, tuple[ReferenceRow, ...]]:
         """Return the rows by block, blocks and rows in event order."""
         found: dict[str, list[ReferenceRow]] = {}
@@ -108,9 +104,12 @@ def check_reference(path: Path, score_columns: int) -> None:
         raise PackageRefused("format", "the package has no held-out reference rows")
 
 
-def read_reference(path: Path, score_columns: int) -> Reference:
-    """Read reference.parquet; raises PackageRefused when a column or a score vector is not as the manifest says."""
+def read_reference(path: Path, score_columns: int, kind: Kind | None = None) -> Reference:
+    """Read reference.parquet, or its rows of one kind; raises PackageRefused when it is not as the manifest says."""
     table, scores = _read_columns(path, score_columns)
+    if kind is not None:
+        wanted = np.array([each == kind for each in table["kind"].to_pylist()], dtype=bool)
+        table, scores = table.filter(pa.array(wanted)), scores[wanted]
     naive = table["event_time"].to_numpy().astype("datetime64[us]").astype(object)
     columns: dict[str, Sequence[Any]] = {
         "event_time": [time.replace(tzinfo=UTC) for time in naive],
@@ -118,6 +117,20 @@ def read_reference(path: Path, score_columns: int) -> Reference:
     }
     columns |= {name: table[name].to_pylist() for name in SCHEMA.names if name not in columns}
     return Reference(tuple(map(ReferenceRow, *(columns[name] for name in ReferenceRow._fields))))
+
+
+def read_demand(path: Path, score_columns: int) -> Demand:
+    """What `read_reference(...).demand()` returns, without building the rows."""
+    table, scores = _read_columns(path, score_columns)
+    blocks: Any = table["block"].combine_chunks().dictionary_encode()
+    of_block = blocks.indices.to_numpy()
+    order = np.argsort(of_block, kind="stable")
+    volumes, ordered = table["volume"].to_numpy()[order].tolist(), list(map(tuple, scores[order].tolist()))
+    days, start = [], 0
+    for name, size in zip(blocks.dictionary.to_pylist(), np.bincount(of_block).tolist(), strict=True):
+        days.append(DayScores(name, volumes[start], tuple(ordered[start : start + size])))
+        start += size
+    return Demand(tuple(days))
 
 
 def _read_columns(path: Path, score_columns: int) -> tuple[pa.Table, NDArray[np.float64]]:

@@ -29,9 +29,9 @@ def check_trees(model: Any) -> None:
 
 
 class _Splits(NamedTuple):
-    """The inner nodes of a tree of `count` nodes: where they stand, lead, and which column they ask."""
+    """The inner nodes of a tree of so many `nodes`: where they stand, lead, and which column they ask."""
 
-    count: int
+    nodes: int
     at: Any
     left: Any
     right: Any
@@ -85,7 +85,7 @@ def _boosted(tree: Any) -> _Splits:
 def _check_branches(splits: _Splits) -> None:
     """Children come after their parent, so a walk ends; and within the tree, so it stays there."""
     children = (splits.left, splits.right)
-    if splits.count == 0 or any(np.any((child <= splits.at) | (child >= splits.count)) for child in children):
+    if splits.nodes == 0 or any(np.any((child <= splits.at) | (child >= splits.nodes)) for child in children):
         raise PackageRefused("allow_list", f"{MODEL} holds a tree whose branches lead outside it or in a circle")
 
 

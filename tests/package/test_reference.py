@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared.package import PackageRefused, Reference, ReferenceRow
-from shared.package.reference import SCHEMA, read_reference, sample_blocks, write_reference
+from shared.package.reference import SCHEMA, read_demand, read_reference, sample_blocks, write_reference
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 ROWS = [
@@ -38,6 +38,14 @@ def test_rows_read_back_equal_and_the_same_rows_give_the_same_bytes(tmp_path: Pa
     write_reference(rows, tmp_path / "b")
     assert read_reference(tmp_path / "a", 1) == rows
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_one_kind_and_the_demand_are_read_without_the_rest(tmp_path: Path) -> None:
+    mixed = [row._replace(kind="oof" if row.position % 3 else "holdout", scores=(row.position / 200,)) for row in ROWS]
+    reference = Reference(tuple(sorted(mixed, key=lambda row: (row.position * 7) % 120)))
+    write_reference(reference, tmp_path / "a")
+    assert read_reference(tmp_path / "a", 1, "holdout").rows == tuple(r for r in reference.rows if r.kind == "holdout")
+    assert read_demand(tmp_path / "a", 1) == reference.demand()
 
 
 @pytest.mark.parametrize("scores", [(float("nan"),), (float("inf"),), (), (0.5, 0.5)])
