@@ -3,6 +3,7 @@
 Without RUN_DIR it loads its libraries first, then waits for the folder's name as a line on stdin.
 """
 
+import gc
 import importlib
 import logging
 import os
@@ -24,6 +25,7 @@ def main(run_dir: Path | None) -> None:
         # In this order: what skops looks up takes the longer the more is loaded.
         warm()
         importlib.import_module("services.trainer.train")
+        gc.freeze()
         run_dir = _told_on_stdin()
         log = os.open(run_dir / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(log, 1)

@@ -1,6 +1,7 @@
 """Builds the running service: HTTP up at once, Kafka when it answers, relay, clock, health and metrics."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -144,6 +145,8 @@ def build_app(service: Service) -> FastAPI:
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Run until SIGTERM."""
     check_binding(host, app.state.api_keys, app.state.service.settings.environment)
+    # Code stays: no collection need look through it.
+    gc.freeze()
     # A client is known by its peer's address; a header that anybody can write changes nothing about that.
     options: dict[str, Any] = {"log_config": None, "access_log": False, "proxy_headers": False}
     uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=10, **options)
