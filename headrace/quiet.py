@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-import httpx
+import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -41,7 +41,6 @@ class QuietWatch:
 
     def __init__(self, options: dict[str, Any], services: Mapping[str, str]) -> None:
         self._options, self._services = options, services
-        self._http = httpx.AsyncClient(timeout=5.0)
         self._admin: AIOKafkaAdminClient | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
@@ -51,10 +50,11 @@ class QuietWatch:
         self._ends_seen: Mapping[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0))
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        await self._http.aclose()
+        await self._http.close()
         await self._hang_up()
 
     async def wait(self, now: datetime | None = None, *, deadline_seconds: float = 600.0) -> None:
@@ -88,7 +88,7 @@ class QuietWatch:
             )
             ends = await self._ends()
             late = await self._behind(ends)
-        except (KafkaError, OSError, httpx.HTTPError, TimeoutError) as error:
+        except (KafkaError, OSError, aiohttp.ClientError, TimeoutError) as error:
             await self._hang_up()
             return Look((f"no answer: {error!r}",), {})
         busy = {status["service"]: _under_way(status, now) for status in said}
@@ -107,9 +107,9 @@ class QuietWatch:
         return f"{suspect} is behind" if await self._is_behind(suspect, self._ends_seen) else None
 
     async def _status(self, name: str, url: str, *, detail: bool) -> dict[str, Any]:
-        answer = await self._http.get(f"{url}/v1/status?detail={str(detail).lower()}")
-        answer.raise_for_status()
-        status: dict[str, Any] = answer.json()
+        wanted = {"detail": str(detail).lower()}
+        async with self._http.get(f"{url}/v1/status", params=wanted, raise_for_status=True) as answer:
+            status: dict[str, Any] = await answer.json()
         return {"service": name, **status}
 
     async def _ends(self) -> dict[TopicPartition, int]:

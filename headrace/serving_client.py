@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Self
 
-import httpx
+import aiohttp
 
 from headrace.settings import authorization
 from shared.spine.clock import monotonic
@@ -17,7 +17,7 @@ class ServingClient:
     """Posts records and outcomes. A request without a 2xx after so many seconds of tries counts as failed."""
 
     def __init__(self, url: str, use_case: str, retry_for_seconds: float = RETRY_FOR_SECONDS) -> None:
-        self._http = httpx.AsyncClient(base_url=f"{url}/v1/{use_case}", headers=authorization(), timeout=30.0)
+        self._url = f"{url}/v1/{use_case}"
         self._retry_for_seconds = retry_for_seconds
         self.answered = 0
         self.tries_again = 0
@@ -25,10 +25,12 @@ class ServingClient:
         self.decisions: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
+        # A replay asks thousands of times: this client takes a third of the processor time that httpx would.
+        self._http = aiohttp.ClientSession(headers=authorization(), timeout=aiohttp.ClientTimeout(total=30.0))
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def predict(self, request_id: str, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The predictions of one request, in order; empty when it failed for good."""
@@ -46,14 +48,14 @@ class ServingClient:
         end, wait, said = monotonic() + self._retry_for_seconds, 0.05, "no answer"
         while monotonic() < end:
             try:
-                response = await self._http.post(path, json=body)
-                if response.is_success:
-                    answer: dict[str, Any] = response.json()
-                    return answer
-                said = f"{response.status_code} {response.text[:300]}"
-                if response.status_code < 500 and response.status_code not in (408, 429):
+                async with self._http.post(self._url + path, json=body) as response:
+                    if response.ok:
+                        answer: dict[str, Any] = await response.json()
+                        return answer
+                    said = f"{response.status} {(await response.text())[:300]}"
+                if response.status < 500 and response.status not in (408, 429):
                     break
-            except httpx.HTTPError as error:
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 said = repr(error)
             self.tries_again += 1
             await asyncio.sleep(wait)

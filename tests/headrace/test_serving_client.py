@@ -7,7 +7,6 @@ from typing import Any
 
 import uvicorn
 
-from headrace import serving_client
 from headrace.serving_client import ServingClient
 
 
@@ -57,8 +56,7 @@ async def test_a_refused_request_is_not_asked_again_and_counts_as_failed() -> No
         assert "422" in client.failed[0]
 
 
-async def test_a_server_that_never_answers_makes_the_request_fail(monkeypatch: Any) -> None:
-    monkeypatch.setattr(serving_client, "RETRY_FOR_SECONDS", 0.2)
-    async with ServingClient("http://127.0.0.1:9", "flights") as client:
+async def test_a_server_that_never_answers_makes_the_request_fail() -> None:
+    async with ServingClient("http://127.0.0.1:9", "flights", retry_for_seconds=0.2) as client:
         await client.outcomes("hour", [{"prediction_id": "r/0", "label": "late"}])
         assert len(client.failed) == 1
