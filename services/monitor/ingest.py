@@ -26,6 +26,7 @@ from shared.spine.clock import monotonic
 from shared.spine.db import Database
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.errors import TransientError
+from shared.spine.subscribe import FETCH_WAIT_MS
 
 log = logging.getLogger(__name__)
 GROUP = "monitor.feedback"
@@ -70,6 +71,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         # Asked for end offsets only: behind a fetch that waits for records every answer would wait too.
         self._ends = ends = AIOKafkaConsumer(

@@ -16,6 +16,7 @@ from shared.contract import Contract
 from shared.events import MalformedEventError, ModelReleased, TimeAdvanced, UseCaseApplied, from_record
 from shared.spine.clock import Clock
 from shared.spine.errors import TransientError
+from shared.spine.subscribe import FETCH_WAIT_MS
 from shared.spine.topics import provision
 
 log = logging.getLogger(__name__)
@@ -55,15 +56,20 @@ class Follower:
         async with asyncio.timeout(START_SECONDS):
             await provision(options, self.settings.kafka_replication_factor, self.settings.kafka_data_partitions)
         consumer = AIOKafkaConsumer(
-            **options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
+            **options,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         try:
             async with asyncio.timeout(START_SECONDS):
                 await consumer.start()
                 partitions = [TopicPartition(topic, 0) for topic in TOPICS]
+                # Asked before anything is fetched: behind a fetch that waits for records the answer would wait too.
+                end = await consumer.end_offsets(partitions)
                 consumer.assign(partitions)
                 await consumer.seek_to_beginning(*partitions)
-                end = await consumer.end_offsets(partitions)
             await self._catch_up(consumer, end)
             self.away = False
             while True:

@@ -30,7 +30,8 @@ from shared.spine.topics import provision
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 500
-IDLE_SECONDS = 0.01
+# How long it rests when nothing is there: twice as long each time.
+IDLE_SECONDS, MOST_IDLE_SECONDS = 0.01, 0.08
 SEND_SECONDS = 20.0
 START_SECONDS = 10.0
 FLUSH_SECONDS = 5.0
@@ -61,7 +62,7 @@ class Shipper:
     async def run(self) -> None:
         """Ship until stopped; then what is left, for a few seconds."""
         deadline = float("inf")
-        wait = 0.1
+        wait, rest = 0.1, IDLE_SECONDS
         while monotonic() < deadline:
             try:
                 shipped = await self.ship()
@@ -76,7 +77,8 @@ class Shipper:
                 if shipped == 0 or self.producer is None:
                     break
             elif shipped == 0:
-                await self._pause(IDLE_SECONDS)
+                await self._pause(rest)
+            rest = min(rest * 2, MOST_IDLE_SECONDS) if shipped == 0 else IDLE_SECONDS
         await self._drop_producer()
 
     async def ship(self) -> int:
