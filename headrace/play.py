@@ -1,8 +1,10 @@
 """Plays a scenario over HTTP in event time, on a system that is already running."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 import httpx
 
@@ -85,13 +87,25 @@ class Player:
         for number, day in enumerate(days, start=1):
             if await self._acts.of(day):
                 await self.replay.quiet()
+            reported: asyncio.Task[None] | None = None
             for hour in self.scenario.hours(day):
-                await self.hour(hour)
+                known = await self.decide(hour)
+                # Outcomes keep their order; the next hour's decisions need not wait for them.
+                if reported:
+                    await reported
+                reported = asyncio.create_task(self.client.outcomes(hour.name, known)) if known else None
+            if reported:
+                await reported
             await self.replay.advance(self.scenario.midnight(day + timedelta(days=1)))
             await on_day(Progress(day, number, len(days), self.client.answered, dict(self.client.decisions)))
 
     async def hour(self, hour: Hour) -> None:
         """One event hour: decide what pushes back, then report what has become known."""
+        if known := await self.decide(hour):
+            await self.client.outcomes(hour.name, known)
+
+    async def decide(self, hour: Hour) -> list[dict[str, Any]]:
+        """One predict request; returns the outcomes that are known by the end of the hour."""
         if hour.records:
             predictions = await self.client.predict(hour.name, hour.records)
             # What was decided otherwise never shows what it was: nobody could report it.
@@ -103,10 +117,8 @@ class Player:
             }
             self._ids |= answered
         kind = "label" if self.scenario.contract.classification else "value"
-        known = [
+        return [
             {"prediction_id": self._ids.pop(row), kind: outcome, "known_at": at.isoformat()}
             for row, outcome, at in hour.outcomes
             if row in self._ids
         ]
-        if known:
-            await self.client.outcomes(hour.name, known)

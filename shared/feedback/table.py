@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import polars as pl
 import pyarrow as pa
@@ -68,6 +69,7 @@ class FeedbackTable:
         self.name = name
         self.uri = f"{str(location).rstrip('/')}/{name}"
         self._options = storage_options
+        self._kept: DeltaTable | None = None
 
     def open(self) -> DeltaTable | None:
         """The table at its newest version; None before its first row."""
@@ -78,8 +80,9 @@ class FeedbackTable:
 
     def version(self) -> int | None:
         """The newest version; None before the first row."""
-        table = self.open()
-        return None if table is None else _remember(self.uri, table).version
+        with _LOOKING:
+            table = _looked_up(self.uri, self._options)
+            return None if table is None else _remember(self.uri, table).version
 
     def snapshot(self, version: int) -> Snapshot:
         """The table at a version: opened once, since a version never changes."""
@@ -106,6 +109,9 @@ class FeedbackTable:
                 return self._append_once(rows, offsets)
             except CommitFailedError:
                 log.info("another writer was first", extra={"table": self.name, "attempt": attempt})
+            except BaseException:
+                self._kept = None
+                raise
         raise CommitFailedError(f"{self.name}: {_ATTEMPTS} attempts lost against other writers")
 
     def scan(
@@ -164,7 +170,7 @@ class FeedbackTable:
         return pl.LazyFrame(schema=polars_schema(SCHEMAS[self.name]))
 
     def _append_once(self, rows: pa.Table, offsets: Offsets) -> int:
-        table = self.open() or self._create()
+        table = self._kept = _newest(self._kept) or self.open() or self._create()
         stored = _stored(table, offsets)
         # Delta takes a lower version of an app transaction without a word: compare here.
         ahead = {key: following for key, following in offsets.items() if following > stored.get(key, 0)}
@@ -198,6 +204,16 @@ class FeedbackTable:
         write_deltalake(table, rows, mode="append", schema_mode="merge", commit_properties=properties)
 
 
+def _newest(table: DeltaTable | None) -> DeltaTable | None:
+    """The same table with what was committed since; None where that cannot be told and it must be opened anew."""
+    try:
+        if table is not None:
+            table.update_incremental()
+        return table
+    except DeltaError:
+        return None
+
+
 def _app_id(topic: str, partition: int) -> str:
     return f"monitor/{topic}/{partition}"
 
@@ -213,7 +229,22 @@ def _fresh(rows: pa.Table, stored: Mapping[int, int]) -> pa.Table:
     return rows
 
 
-# Opening a version reads the whole log; a step of the monitor asks for the same few versions again and again.
+# Opening a table reads its whole log, looking for what is new takes a tenth of that; one thread at a time may look.
+_LOOKING = Lock()
+_OPEN: dict[str, DeltaTable] = {}
+
+
+def _looked_up(uri: str, options: dict[str, str] | None) -> DeltaTable | None:
+    try:
+        table = _newest(_OPEN.get(uri)) or DeltaTable(uri, storage_options=options)
+    except TableNotFoundError:
+        _OPEN.pop(uri, None)
+        return None
+    _OPEN[uri] = table
+    return table
+
+
+# A step of the monitor asks for the same few versions again and again.
 _SNAPSHOTS: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
 _KEPT = 12
 
