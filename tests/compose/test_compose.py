@@ -61,13 +61,14 @@ class DisturbedPlayer(Player):
         await disturbance
         self.killed, self._number = ["trainer"], count(1)
 
-    async def hour(self, hour: Hour) -> None:
+    async def decide(self, hour: Hour) -> list[dict[str, Any]]:
         part = KILLED.get(next(self._number))
         disturbance = asyncio.create_task(asyncio.to_thread(self.stack.kill_and_start, part)) if part else None
-        await super().hour(hour)
+        known = await super().decide(hour)
         if part and disturbance:
             await disturbance
             self.killed.append(part)
+        return known
 
 
 async def play(target: Target, scenario: Scenario, stack: Stack | None, feedback: Path | None) -> dict[str, Any]:

@@ -74,9 +74,9 @@ class SabotagedPlayer(Player):
         self.saboteur.kill_soon("trainer", within_seconds=5)
         await super().train(seed)
 
-    async def hour(self, hour: Hour) -> None:
+    async def decide(self, hour: Hour) -> list[dict[str, Any]]:
         self.saboteur.tick()
-        await super().hour(hour)
+        return await super().decide(hour)
 
 
 async def play(scenario: Scenario, running: RunInfo, saboteur: Saboteur | None = None) -> dict[str, Any]:
