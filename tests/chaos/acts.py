@@ -74,11 +74,14 @@ class Chaos:
 
     async def kill(self, service: str) -> None:
         """kill -9 of a service that works, at some moment of what is going on."""
-        async with self._holding:
-            await self._system.ready(service)
-        await pause(self._chance.uniform(0.0, _LONGEST_DELAY_SECONDS))
-        if self._system.signal_group(service, signal.SIGKILL):
-            self.done[f"kill {service}"] += 1
+        met = False
+        while not met:
+            async with self._holding:
+                await self._system.ready(service)
+            await pause(self._chance.uniform(0.0, _LONGEST_DELAY_SECONDS))
+            # Another act may have ended it in between: then this one waits for the next life.
+            met = self._system.signal_group(service, signal.SIGKILL)
+        self.done[f"kill {service}"] += 1
 
     async def arm(self, point: str) -> None:
         """The next process that comes by ends there; some points need somebody to bring them what they wait for."""
@@ -98,10 +101,11 @@ class Chaos:
     async def _pause(self, service: str) -> None:
         async with self._holding:
             await self._system.ready(service)
-            if self._system.signal_group(service, signal.SIGSTOP):
-                await pause(SESSION_SECONDS + 2.0)
-                self._system.signal_group(service, signal.SIGCONT)
-                self.done[f"pause {service}"] += 1
+            while not self._system.signal_group(service, signal.SIGSTOP):
+                await self._system.ready(service)
+            await pause(SESSION_SECONDS + 2.0)
+            self._system.signal_group(service, signal.SIGCONT)
+            self.done[f"pause {service}"] += 1
 
     async def stop_kafka(self, seconds: float) -> None:
         """Kafka ends, as by a power cut or in order, and comes back later."""
