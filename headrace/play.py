@@ -99,11 +99,6 @@ class Player:
             await self.replay.advance(self.scenario.midnight(day + timedelta(days=1)))
             await on_day(Progress(day, number, len(days), self.client.answered, dict(self.client.decisions)))
 
-    async def hour(self, hour: Hour) -> None:
-        """One event hour: decide what pushes back, then report what has become known."""
-        if known := await self.decide(hour):
-            await self.client.outcomes(hour.name, known)
-
     async def decide(self, hour: Hour) -> list[dict[str, Any]]:
         """One predict request; returns the outcomes that are known by the end of the hour."""
         if hour.records:

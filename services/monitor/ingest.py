@@ -26,7 +26,7 @@ from shared.spine.clock import monotonic
 from shared.spine.db import Database
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.errors import TransientError
-from shared.spine.subscribe import FETCH_WAIT_MS
+from shared.spine.settings import FETCH_WAIT_MS
 
 log = logging.getLogger(__name__)
 GROUP = "monitor.feedback"

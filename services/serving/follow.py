@@ -16,7 +16,7 @@ from shared.contract import Contract
 from shared.events import MalformedEventError, ModelReleased, TimeAdvanced, UseCaseApplied, from_record
 from shared.spine.clock import Clock
 from shared.spine.errors import TransientError
-from shared.spine.subscribe import FETCH_WAIT_MS
+from shared.spine.settings import FETCH_WAIT_MS
 from shared.spine.topics import provision
 
 log = logging.getLogger(__name__)

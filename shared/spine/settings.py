@@ -7,6 +7,10 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
+# How long Kafka holds a fetch that finds nothing; what comes ends it at once. Asked twice a second for each topic, as
+# is usual, an idle system would keep Kafka busy with saying no.
+FETCH_WAIT_MS = 3_000
+
 
 class SpineSettings(BaseSettings):
     """Read from variables named HEADRACE_<field>."""

@@ -11,13 +11,9 @@ from faststream.kafka.message import KafkaMessage
 from shared.events import Event, from_record, unknown_fields
 from shared.spine import metrics
 from shared.spine.error_policy import ErrorPolicy, ErrorPolicyMiddleware
-from shared.spine.settings import SpineSettings
+from shared.spine.settings import FETCH_WAIT_MS, SpineSettings
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[None]])
-
-# How long Kafka holds a fetch that finds nothing; what comes ends it at once. Asked twice a second for each topic, as
-# is usual, an idle system would keep Kafka busy with saying no.
-FETCH_WAIT_MS = 3_000
 
 
 class ServiceRouter(KafkaRouter):

@@ -69,7 +69,8 @@ class DisturbedPlayer(Player):
                 await self.replay.quiet()
             for hour in self.scenario.hours(day):
                 self.chaos.at(self.number, _clock_hour(hour.name))
-                await self.hour(hour)
+                if known := await self.decide(hour):
+                    await self.client.outcomes(hour.name, known)
             self.chaos.at(self.number, MIDNIGHT)
             await self.replay.advance(self.scenario.midnight(day + timedelta(days=1)))
             await self.chaos.settle()
