@@ -3,21 +3,26 @@
 A repeated request gets its first answer back by rendering the entry of the journal again, whatever release is live.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from functools import partial
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from services.serving.decode import Rows
 from services.serving.entries import Head, Message, Taken
+from services.serving.faults import Refused
+from services.serving.ids import served_id
 from services.serving.ledger import CapacityTaken
-from shared.contract import Policy, decide, estimate_of
-from shared.events import MAX_ROWS, PredictionServed, derived_id
+from shared.contract import Policy, Reason, decide, decide_in_order, estimate_of
+from shared.events import MAX_ROWS, PredictionServed
 
-# An event repeats the request's inputs and adds to them; well below the 1 MiB that a topic takes.
-EVENT_BYTES = 600_000
+# Well below the 1 MiB that an event may have; one decision alone may go up to the second.
+EVENT_BYTES, LARGEST_EVENT = 600_000, 1_000_000
+# So many rows are decided sooner one by one than all together.
+FEW_ROWS = 16
 # How a request ends that gets no answer: by its client's fault, or not.
 Missed = Literal["refused", "failed"]
 
@@ -47,25 +52,24 @@ class Served(msgspec.Struct, frozen=True):
     package_digest: str | None = None
     behaviour_digest: str | None = None
     contract_digest: str | None = None
-    event_times: list[datetime] = []
+    event_times: Sequence[datetime] = []
     blocks: list[str] = []
-    scores: list[list[float]] = []
+    scores: Sequence[Sequence[float]] = []
     decisions: list[str] = []
     reasons: list[str] = []
     places: list[int | None] = []
     propensities: list[float] = []
     arms: list[str] = []
     flagged: list[list[str]] = []
-    numbers: dict[str, list[float | None]] = {}
-    categories: dict[str, list[str | None]] = {}
+    numbers: Mapping[str, Sequence[float | None]] = {}
+    categories: Mapping[str, Sequence[str | None]] = {}
 
 
-@dataclass(frozen=True)
-class Decided:
+class Decided(NamedTuple):
     """The decisions of one request, and the capacity that they take."""
 
     decisions: list[str]
-    reasons: list[str]
+    reasons: list[Reason]
     places: list[int | None]
     taken: Taken
 
@@ -78,24 +82,30 @@ def decide_rows(
     policy: Policy, rows: Rows, scores: Sequence[Sequence[float]], counts: CapacityTaken, use_case: str
 ) -> Decided:
     """Decide row by row in the order of the request, each with the capacity that the rows before it left."""
+    used = {block: counts.of(use_case, block) for block in dict.fromkeys(rows.blocks)}
+    if len(rows) > FEW_ROWS:
+        found = decide_in_order(policy, rows.blocks, scores, [bool(each) for each in rows.flagged], used)
+        return Decided(found.decisions, found.reasons, found.places, _taken(rows.blocks, found.decisions))
+    left = {block: {each: n - used[block].get(each, 0) for each, n in policy.limits.items()} for block in used}
+    decided = Decided([], [], [], {})
+    for block, score, flagged in zip(rows.blocks, scores, rows.flagged, strict=True):
+        room = left[block]
+        decision, reason, _ = decide(policy, score, room, bool(flagged))
+        decided.decisions.append(decision)
+        decided.reasons.append(reason)
+        decided.places.append(None)
+        if decision in room:
+            room[decision] -= 1
+            decided.places[-1] = policy.limits[decision] - room[decision]
+    return decided._replace(taken=_taken(rows.blocks, decided.decisions))
+
+
+def _taken(blocks: Sequence[str], decisions: Sequence[str]) -> Taken:
     taken: Taken = {}
-    left: dict[str, dict[str, int]] = {}
-    decided = Decided([], [], [], taken)
-    for position, block in enumerate(rows.blocks):
-        before = counts.of(use_case, block)
-        if block not in left:
-            left[block] = {each: limit - before.get(each, 0) for each, limit in policy.limits.items()}
-        choice = decide(policy, scores[position], left[block], bool(rows.flagged[position]))
+    for block, decision in zip(blocks, decisions, strict=True):
         mine = taken.setdefault(block, {})
-        mine[choice.decision] = mine.get(choice.decision, 0) + 1
-        place = None
-        if choice.decision in left[block]:
-            left[block][choice.decision] -= 1
-            place = before.get(choice.decision, 0) + mine[choice.decision]
-        decided.decisions.append(choice.decision)
-        decided.reasons.append(choice.reason)
-        decided.places.append(place)
-    return decided
+        mine[decision] = mine.get(decision, 0) + 1
+    return taken
 
 
 def served_events(
@@ -104,16 +114,30 @@ def served_events(
     rows: Rows,
     scores: Sequence[Sequence[float]],
     decided: Decided,
-    *,
-    body_bytes: int,
     latency_ms: float,
-) -> list[Served]:
-    """Return the events of an answered request: one for each 500 decisions, or fewer where records are large."""
-    size = max(1, min(MAX_ROWS, EVENT_BYTES * len(rows) // max(body_bytes, 1)))
-    return [
-        _event(version, request_id, rows, scores, decided, slice(start, start + size), latency_ms)
-        for start in range(0, len(rows), size)
-    ]
+) -> list[tuple[Served, bytes]]:
+    """Return the events of an answered request and their bodies: 500 decisions each, or fewer where records are large.
+
+    Raises Refused for a record that is too large for any event.
+    """
+
+    event_of = partial(_event, version, request_id, rows, scores, decided, latency_ms)
+    if len(rows) <= MAX_ROWS:
+        return _written(event_of, 0, len(rows))
+    starts = range(0, len(rows), MAX_ROWS)
+    return [each for start in starts for each in _written(event_of, start, min(start + MAX_ROWS, len(rows)))]
+
+
+def _written(event_of: Callable[[int, int], Served], start: int, stop: int) -> list[tuple[Served, bytes]]:
+    event = event_of(start, stop)
+    body = SERVED_JSON.encode(event)
+    if len(body) <= EVENT_BYTES or (stop - start == 1 and len(body) <= LARGEST_EVENT):
+        return [(event, body)]
+    if stop - start == 1:
+        said = f"record {start} makes an event of {len(body)} bytes, at most {LARGEST_EVENT} are allowed"
+        raise Refused(422, said, record=start, limit=LARGEST_EVENT)
+    middle = (start + stop) // 2
+    return _written(event_of, start, middle) + _written(event_of, middle, stop)
 
 
 def _event(
@@ -122,14 +146,19 @@ def _event(
     rows: Rows,
     scores: Sequence[Sequence[float]],
     decided: Decided,
-    part: slice,
     latency_ms: float,
+    start: int,
+    stop: int,
 ) -> Served:
-    count = len(rows.times[part])
+    part, count = slice(start, stop), stop - start
+    numbers, categories = rows.numbers, rows.categories
+    if count < len(rows):
+        numbers = {name: column[part] for name, column in numbers.items()}
+        categories = {name: column[part] for name, column in categories.items()}
     return Served(
         use_case=version.use_case,
         request_id=request_id,
-        first_position=part.start,
+        first_position=start,
         status="answered",
         latency_ms=latency_ms,
         release_sequence=version.sequence,
@@ -138,15 +167,15 @@ def _event(
         contract_digest=version.contract_digest,
         event_times=rows.times[part],
         blocks=rows.blocks[part],
-        scores=[list(each) for each in scores[part]],
+        scores=scores[part],
         decisions=decided.decisions[part],
         reasons=decided.reasons[part],
         places=decided.places[part],
         propensities=[1.0] * count,
         arms=["model"] * count,
         flagged=rows.flagged[part],
-        numbers={name: column[part] for name, column in rows.numbers.items()},
-        categories={name: column[part] for name, column in rows.categories.items()},
+        numbers=numbers,
+        categories=categories,
     )
 
 
@@ -168,7 +197,7 @@ def missed_event(use_case: str, request_id: str, status: Missed, error: str, ver
 
 def message_of(event: Served, body: bytes, source: str, time: datetime) -> Message:
     """Return the record of an event; the id follows from the request, so that sending it twice is one event."""
-    name = derived_id(PredictionServed.topic, event.use_case, event.request_id, event.status, str(event.first_position))
+    name = served_id(event.use_case, event.request_id, event.status, event.first_position)
     headers = cloud_headers(PredictionServed.topic, name, source, time)
     return Message(PredictionServed.topic, f"{event.use_case}/{event.request_id}", headers, len(body))
 
@@ -193,42 +222,54 @@ def estimates(policy: Policy, scores: Sequence[Sequence[float]], decisions: Sequ
     return [estimate_of(policy, decision, each) for decision, each in zip(decisions, scores, strict=True)]
 
 
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One decision as the answer says it."""
+
+    prediction_id: str
+    score: float | Mapping[str, float]
+    decision: str
+    reason: str
+    flagged: Sequence[str] = []
+
+
+class Said(msgspec.Struct, frozen=True):
+    """The answer."""
+
+    request_id: str
+    use_case: str
+    release: int
+    version: str | None
+    behaviour: str | None
+    predictions: list[Prediction]
+
+
 def render(head: Head, events: Sequence[Served]) -> bytes:
     """Return the answer of an entry: the same bytes each time."""
     first = events[0]
-    predictions: list[dict[str, Any]] = []
+    predictions: list[Prediction] = []
     for event in events:
-        for row in range(len(event.decisions)):
-            position = event.first_position + row
-            predictions.append(_prediction(head, event, row, position))
+        start, name = event.first_position, event.request_id
+        stated = _stated(head, event.scores, start)
+        predictions += [
+            Prediction(f"{name}/{start + row}", *said)
+            for row, said in enumerate(zip(stated, event.decisions, event.reasons, event.flagged, strict=True))
+        ]
     return SERVED_JSON.encode(
-        {
-            "request_id": first.request_id,
-            "use_case": first.use_case,
-            "release": first.release_sequence,
-            "version": first.package_digest,
-            "behaviour": first.behaviour_digest,
-            "predictions": predictions,
-        }
+        Said(
+            first.request_id,
+            first.use_case,
+            first.release_sequence,
+            first.package_digest,
+            first.behaviour_digest,
+            predictions,
+        )
     )
 
 
-def _prediction(head: Head, event: Served, row: int, position: int) -> dict[str, Any]:
-    said: dict[str, Any] = {
-        "prediction_id": f"{event.request_id}/{position}",
-        "score": _score(head, event.scores[row], position),
-        "decision": event.decisions[row],
-        "reason": event.reasons[row],
-    }
-    if event.flagged[row]:
-        said["flagged"] = event.flagged[row]
-    return said
-
-
-def _score(head: Head, scores: Sequence[float], position: int) -> float | Mapping[str, float]:
+def _stated(head: Head, scores: Sequence[Sequence[float]], start: int) -> Sequence[float | Mapping[str, float]]:
     if head.estimates:
-        return head.estimates[position]
-    return dict(zip(head.classes, scores, strict=True)) if len(scores) > 1 else scores[0]
+        return head.estimates[start : start + len(scores)]
+    return [dict(zip(head.classes, each, strict=True)) if len(each) > 1 else each[0] for each in scores]
 
 
 def read_served(body: bytes) -> Served:

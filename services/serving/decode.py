@@ -8,22 +8,22 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 
 from services.serving.faults import Refused, body_fault
+from services.serving.shape import MAX_RECORDS, MAX_TEXT, Fitting, Shape, count_keys
 from shared.contract import Contract, block_of
 
-MAX_RECORDS = 1000
-MAX_TEXT = 256
 MAX_AHEAD = timedelta(days=32)
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
-_KEY = re.compile(rb'"\s*:')
+MAX_TIME = 40
+# How many texts of times a worker remembers the meaning of; the records of one day share most of theirs.
+KEPT_TIMES = 4096
 
 Scalar = str | int | float | bool | None
 Fields = dict[str, Scalar]
@@ -37,14 +37,16 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     record: Fields | None = None
 
 
-@dataclass(frozen=True)
-class Rows:
+_BODY = msgspec.json.Decoder(Body)
+
+
+class Rows(msgspec.Struct, frozen=True):
     """The records of one request, column by column, in the contract's order."""
 
     times: list[datetime]
     blocks: list[str]
-    numbers: dict[str, list[float | None]]
-    categories: dict[str, list[str | None]]
+    numbers: Mapping[str, Sequence[float | None]]
+    categories: Mapping[str, Sequence[str | None]]
     flagged: list[list[str]]
 
     def __len__(self) -> int:
@@ -55,19 +57,17 @@ class Rows:
         return {**self.numbers, **self.categories}
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, dict=True):
     """A readable request."""
 
     request_id: str | None
     rows: Rows
-    records: list[Fields]
-    size: int
+    body: bytes
 
     @cached_property
     def digest(self) -> str:
         """Names what was asked, whatever the order of the keys; a repeat under the same id must be the same."""
-        canonical = msgspec.json.encode(self.records, order="sorted")
+        canonical = msgspec.json.encode(_records(_BODY.decode(self.body)), order="sorted")
         return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
 
@@ -79,26 +79,47 @@ class Decoder:
         self._ranges = {name: contract.features[name].range or (-math.inf, math.inf) for name in contract.numbers}
         self._levels = {name: frozenset(contract.features[name].levels or ()) for name in contract.categories}
         self._known = frozenset((*contract.feature_names, contract.event_time))
-        self._json = msgspec.json.Decoder(Body)
+        self._shape = Shape(contract)
+        self._moment = lru_cache(KEPT_TIMES)(self._read_moment)
 
     def decode(self, body: bytes, now: datetime | None) -> Ask:
         """Return what is asked; `now` is event time for records that give none. Raises Refused."""
+        if fitting := self._shape.read(body):
+            return self._ask(fitting.request_id, body, lambda: self._fitted(fitting, now))
         try:
-            asked = self._json.decode(body)
+            asked = _BODY.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise body_fault(body, error, ("request_id", "records", "record")) from error
-        if asked.request_id is not None and not REQUEST_ID.fullmatch(asked.request_id):
+        return self._ask(asked.request_id, body, lambda: self._looked_at(asked, body, now))
+
+    def _ask(self, request_id: str | None, body: bytes, rows: Callable[[], Rows]) -> Ask:
+        if request_id is not None and not REQUEST_ID.fullmatch(request_id):
             raise Refused(422, "request_id must match [A-Za-z0-9._:-]{1,128}", field="request_id", limit=128)
         try:
-            records = _records(asked)
-            _no_key_twice(body, asked, records)
-            return Ask(asked.request_id, self.rows(records, now), records, len(body))
+            return Ask(request_id, rows(), body)
         except Refused as refused:
-            refused.request_id = asked.request_id
+            refused.request_id = request_id
             raise
 
+    def _fitted(self, fitting: Fitting, now: datetime | None) -> Rows:
+        numbers, columns = self.contract.numbers, fitting.columns
+        times, blocks = self._times(columns[-1], now)
+        return Rows(
+            times,
+            blocks,
+            dict(zip(numbers, columns[: len(numbers)], strict=True)),
+            dict(zip(self.contract.categories, columns[len(numbers) : -1], strict=True)),
+            [[]] * fitting.count,  # one for all: nobody adds to it
+        )
+
+    def _looked_at(self, asked: Body, body: bytes, now: datetime | None) -> Rows:
+        records = _records(asked)
+        keys = sum(map(len, records)) + 1 + (asked.request_id is not None)
+        find_duplicate_keys(body, keys)
+        return self.rows(records, now)
+
     def rows(self, records: Sequence[Fields], now: datetime | None) -> Rows:
-        """Return the columns of records; raises Refused naming record and field."""
+        """Return the columns of records, value by value; raises Refused naming record and field."""
         for position, record in enumerate(records):
             if unknown := record.keys() - self._known:
                 name = min(unknown)
@@ -110,10 +131,10 @@ class Decoder:
                     allowed=sorted(self._known),
                 )
         flagged: list[list[str]] = [[] for _ in records]
-        times = [self._time(record.get(self.contract.event_time), p, now) for p, record in enumerate(records)]
+        times, blocks = self._times([record.get(self.contract.event_time) for record in records], now)
         return Rows(
             times,
-            [block_of(self.contract, time) for time in times],
+            blocks,
             {name: self._numbers(name, records, flagged) for name in self.contract.numbers},
             {name: self._categories(name, records, flagged) for name in self.contract.categories},
             flagged,
@@ -153,6 +174,24 @@ class Decoder:
                 flagged[position].append(name)
         return column
 
+    def _times(self, given: Sequence[Scalar], now: datetime | None) -> tuple[list[datetime], list[str]]:
+        """Return event times and their blocks; raises Refused naming the record."""
+        latest = _latest(now)
+        times: list[datetime] = []
+        blocks: list[str] = []
+        for position, text in enumerate(given):
+            moment = self._moment(text) if type(text) is str and len(text) <= MAX_TIME else None
+            if moment is None or moment[0] > latest:
+                time = self._time(text, position, now)
+                moment = time, block_of(self.contract, time)
+            times.append(moment[0])
+            blocks.append(moment[1])
+        return times, blocks
+
+    def _read_moment(self, text: str) -> tuple[datetime, str] | None:
+        time = _utc(text)
+        return (time, block_of(self.contract, time)) if time and EARLIEST <= time <= LATEST else None
+
     def _time(self, given: Scalar, position: int, now: datetime | None) -> datetime:
         name = self.contract.event_time
         if given is None and now is not None:
@@ -168,19 +207,27 @@ _ISO = "an ISO 8601 time with offset, such as 2013-03-01T06:00:00-05:00"
 
 def read_time(text: str, where: str, now: datetime | None, **more: object) -> datetime:
     """Return a time in UTC; raises Refused when it has no offset, lies outside 1970-2200 or far ahead of the clock."""
-    try:
-        time = datetime.fromisoformat(text) if len(text) <= 40 else None
-        utc = time.astimezone(UTC) if time and time.tzinfo else None
-    except (ValueError, OverflowError):
-        utc = None
+    utc = _utc(text)
     if utc is None:
         raise Refused(422, f"{where} {text[:60]!r} is not a time with offset", allowed=_ISO, **more)
-    # A time far ahead would count as the current block for ever and push the true one out of the request index.
-    latest = min(LATEST, now + MAX_AHEAD) if now else LATEST
+    latest = _latest(now)
     if not EARLIEST <= utc <= latest:
         limit = f"{EARLIEST.isoformat()} to {latest.isoformat()}"
         raise Refused(422, f"{where} {text[:60]!r} lies outside {limit}", limit=limit, **more)
     return utc
+
+
+def _utc(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text) if len(text) <= MAX_TIME else None
+        return time.astimezone(UTC) if time and time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _latest(now: datetime | None) -> datetime:
+    # A time far ahead would count as the current block for ever and push the true one out of the request index.
+    return min(LATEST, now + MAX_AHEAD) if now else LATEST
 
 
 def _records(asked: Body) -> list[Fields]:
@@ -213,14 +260,9 @@ def _check_text(value: Scalar, position: int, name: str) -> None:
         raise Refused(422, f"record {position}: {name} holds a NUL character", record=position, field=name)
 
 
-def _no_key_twice(body: bytes, asked: Body, records: Sequence[Fields]) -> None:
-    keys = sum(map(len, records)) + (asked.records is not None) + (asked.record is not None)
-    find_duplicate_keys(body, keys + (asked.request_id is not None))
-
-
 def find_duplicate_keys(body: bytes, keys: int) -> None:
     """Refuse duplicate keys: a body has at least as many `":` as keys, so equality proves that each is there once."""
-    if len(_KEY.findall(body)) > keys:
+    if count_keys(body) > keys:
         _find_duplicate(body)
 
 

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from dataclasses import dataclass
+from types import coroutine
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,7 +16,7 @@ from services.serving.health import Health
 from services.serving.openapi import document
 from services.serving.outcomes import Outcomes
 from services.serving.predict import JSON, Answer, Predictor
-from shared.spine.auth import ApiKeys, check_role
+from shared.spine.auth import ApiKeys, Caller, check_role
 from shared.spine.clock import monotonic
 from shared.spine.problems import Problem, headers_of
 from shared.spine.throttle import Throttle, client_of
@@ -23,7 +24,8 @@ from shared.spine.throttle import Throttle, client_of
 log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -93,11 +95,20 @@ class Front:
         """Return the body of a request that changes something; raises Problem for one that may not be."""
         _check_method(scope, "POST")
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        shown = headers.get(b"authorization", b"").decode("latin-1")
-        self.throttle.check(client_of(scope, self.keys, shown), monotonic())
-        check_role(self.keys.caller(shown), "publisher")
+        check_role(self._caller(scope, headers.get(b"authorization", b"").decode("latin-1")), "publisher")
         _check_type(headers)
         return await read_body(headers, receive, self.body_bytes)
+
+    def _caller(self, scope: Scope, shown: str) -> Caller:
+        """Who calls, counted by name; raises Problem 429, or 401 for a stranger, who is counted by address."""
+        try:
+            caller = self.keys.caller(shown)
+        except Problem:
+            self.throttle.check(client_of(scope, self.keys, shown), monotonic())
+            raise
+        client = f"key {caller.name}" if self.keys.configured else client_of(scope, self.keys, shown)
+        self.throttle.check(client, monotonic())
+        return caller
 
     async def _v1(self, path: str, scope: Scope, receive: Receive) -> Answer:
         try:
@@ -125,7 +136,9 @@ class Front:
 
     def _check_begun(self, use_case: str) -> None:
         """A worker without its snapshot knows no use case until it has read the releases: later, and not never."""
-        if use_case not in self.predictor.serving.known and (reasons := self.health.reasons_not_ready()):
+        serving = self.predictor.serving
+        known = use_case in serving.live or use_case in serving.contracts
+        if not known and (reasons := self.health.reasons_not_ready()):
             raise Problem(503, f"{use_case[:100]!r} is not known here yet: {reasons[0]}")
 
     async def _health(self, path: str) -> Answer:
@@ -180,11 +193,8 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -
         raise too_large
     message = await _next(receive)
     body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        if len(body) > limit:
-            raise too_large
-        message = await _next(receive)
-        body += message.get("body", b"")
+    if message.get("more_body"):
+        body = await _rest(bytearray(body), receive, limit, too_large)
     if len(body) > limit:
         raise too_large
     if not body:
@@ -192,12 +202,49 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -
     return body
 
 
-async def _next(receive: Receive) -> MutableMapping[str, Any]:
+async def _rest(body: bytearray, receive: Receive, limit: int, too_large: Problem) -> bytes:
+    more = True
+    while more:
+        if len(body) > limit:
+            raise too_large
+        message = await _next(receive)
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+async def _next(receive: Receive) -> Message:
+    begun = receive()
+    if not isinstance(begun, Coroutine):
+        return await _in_time(begun)
+    try:
+        waits_for = begun.send(None)
+    except StopIteration as done:
+        # Most bodies are there already: no timer need be set for them.
+        return _unless_gone(done.value)
+    return await _in_time(_resumed(begun, waits_for))
+
+
+@coroutine
+def _resumed(begun: Coroutine[Any, Any, Message], waits_for: Any) -> Generator[Any, Any, Message]:
+    """What is left of a coroutine after its first step."""
+    try:
+        yield waits_for
+    except BaseException as error:
+        begun.throw(error)
+        raise
+    return (yield from begun)  # type: ignore[misc]  # only a decorated generator may do so
+
+
+async def _in_time(coming: Awaitable[Message]) -> Message:
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            message = await receive()
+            return _unless_gone(await coming)
     except TimeoutError:
         raise Problem(408, f"the body did not come within {BODY_SECONDS:g} s", limit=BODY_SECONDS) from None
+
+
+def _unless_gone(message: Message) -> Message:
     if message["type"] == "http.disconnect":
         raise GoneError
     return message
@@ -207,8 +254,9 @@ async def respond(send: Send, answer: Answer, *, body: bool = True) -> None:
     """Send a whole answer."""
     headers = [
         (b"content-type", answer.content_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
-        *((name.encode(), value.encode()) for name, value in answer.headers),
+        (b"content-length", b"%d" % len(answer.body)),
     ]
+    for name, value in answer.headers:
+        headers.append((name.encode(), value.encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body if body else b""})

@@ -5,11 +5,9 @@ with the capacity that is really left, appends, and lets go. So capacity is take
 """
 
 import asyncio
-import fcntl
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,14 +17,11 @@ import msgspec
 from services.serving import entries, frames, metrics, segments
 from services.serving.entries import Head
 from services.serving.ledger import Ledger, Position, RequestIndex
+from services.serving.lock import Lock
 from shared.spine import points
-from shared.spine.clock import monotonic, wall_now
+from shared.spine.clock import wall_now
 
 log = logging.getLogger(__name__)
-
-
-class SpoolBusyError(Exception):
-    """Another process holds the lock for longer than we may wait: it may be stopped."""
 
 
 class SpoolFullError(Exception):
@@ -56,44 +51,34 @@ class Journal:
         self._offset = 0
         self._sealed_bytes = 0
         self._file = -1
-        self._lock = -1
+        self._following = ""
+        self._lock: Lock[Ledger] | None = None
         self._syncing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Read all segments; raises SpoolBusyError while another process holds the lock."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._lock = self._lock or Lock(self.directory / "lock", self.options.lock_seconds, self._read_all)
         async with self.locked():
             pass
 
     def close(self) -> None:
         """Close the files."""
-        for handle in (self._file, self._lock):
-            if handle >= 0:
-                os.close(handle)
-        self._file = self._lock = -1
+        if self._file >= 0:
+            os.close(self._file)
+        if self._lock is not None:
+            self._lock.close()
+        self._file, self._lock = -1, None
 
-    @asynccontextmanager
-    async def locked(self) -> AsyncIterator[Ledger]:
-        """Hold the lock with everything read; the body must not await, or it would let in a sibling of this process."""
-        await self._acquire()
-        try:
-            self._catch_up(repair=True)
-            yield self.ledger
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+    def locked(self) -> Lock[Ledger]:
+        """`async with journal.locked() as ledger`: the lock is held, everything is read, a torn tail is cut."""
+        if self._lock is None:
+            raise ValueError("the journal is not open")
+        return self._lock
 
-    async def _acquire(self) -> None:
-        deadline, wait = monotonic() + self.options.lock_seconds, 0.0002
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if monotonic() > deadline:
-                    raise SpoolBusyError("the spool is held by another worker") from None
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 0.01)
+    def _read_all(self) -> Ledger:
+        self._catch_up(repair=True)
+        return self.ledger
 
     def look(self) -> Ledger:
         """Read what others appended, without the lock and without repairing anything."""
@@ -108,7 +93,10 @@ class Journal:
 
     def append(self, head: Head, bodies: Sequence[bytes]) -> Position:
         """Write one entry and count it; under the lock. Raises SpoolFullError, having written nothing."""
-        data = frames.frame(entries.encode(head, bodies))
+        return self.append_frame(head, frames.frame(entries.encode(head, bodies)))
+
+    def append_frame(self, head: Head, data: bytes) -> Position:
+        """`append` for an entry that was framed before the lock was taken."""
         if self._offset + len(data) > self.options.segment_bytes and self._offset > 0:
             self._roll()
         if self._sealed_bytes + self._offset + len(data) > self.options.max_bytes:
@@ -165,12 +153,15 @@ class Journal:
         if self._file < 0 and not self._enter_first(repair=repair):
             return
         while True:
-            self._read_tail(repair=repair)
-            following = segments.path_of(self.directory, self._segment + 1)
-            if following.exists():
+            state = os.fstat(self._file)
+            if state.st_size != self._offset:
+                self._read_tail(state.st_size, repair=repair)
+            if os.access(self._following, os.F_OK):
+                # Without the lock something may have been appended between our look and the roll.
+                self._read_tail(os.fstat(self._file).st_size, repair=False)
                 self._enter(self._segment + 1)
                 continue
-            if segments.path_of(self.directory, self._segment).exists():
+            if state.st_nlink:
                 return
             # Our segment was removed while we slept through several rolls: start over from what is there.
             os.close(self._file)
@@ -194,14 +185,14 @@ class Journal:
         if self._file >= 0:
             os.close(self._file)
         self._file, self._segment, self._offset = handle, segment, 0
+        self._following = str(segments.path_of(self.directory, segment + 1))
         sizes = [file.stat().st_size for file in self._files() if int(file.stem) < segment]
         self._sealed_bytes = sum(sizes)
 
     def _files(self) -> list[Path]:
         return [segments.path_of(self.directory, number) for number in segments.list_segments(self.directory)]
 
-    def _read_tail(self, *, repair: bool) -> None:
-        size = os.fstat(self._file).st_size
+    def _read_tail(self, size: int, *, repair: bool) -> None:
         if size == self._offset:
             return
         if size < self._offset:
@@ -217,7 +208,7 @@ class Journal:
             end = stop
             self._take(payload, self._offset + start)
         self._offset += end
-        if end < len(data) and repair and not segments.path_of(self.directory, self._segment + 1).exists():
+        if end < len(data) and repair and not os.access(self._following, os.F_OK):
             log.warning("cut a torn tail", extra={"segment": self._segment, "bytes": len(data) - end})
             os.ftruncate(self._file, self._offset)
 
@@ -241,7 +232,7 @@ class Journal:
         except OSError as error:
             raise SpoolFullError(f"no new segment: {error.strerror}") from error
         self._enter(self._segment + 1)
-        self._read_tail(repair=True)
+        self._read_tail(os.fstat(self._file).st_size, repair=True)
         self._remove_shipped()
 
     def _remove_shipped(self, *, indexed_too: bool = False, until_free: int = 0) -> None:

@@ -1,6 +1,7 @@
 """PURE: the state that the entries of the spool add up to: capacity taken, requests known, what was dropped."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -37,6 +38,16 @@ class CapacityTaken:
     def of(self, use_case: str, block: str) -> dict[str, int]:
         """Return what is taken in one block, by decision."""
         return self.by_use_case.get(use_case, {}).get(block, {})
+
+    def copy_of(self, use_case: str, blocks: Iterable[str]) -> "CapacityTaken":
+        """Return what is taken in these blocks as it stands now, for a decision that is made beside the lock."""
+        return CapacityTaken({use_case: {block: dict(self.of(use_case, block)) for block in blocks}})
+
+    def same(self, other: "CapacityTaken", use_case: str, decisions: Iterable[str]) -> bool:
+        """Whether the blocks that `other` knows have taken as much of these decisions as it says."""
+        known = other.by_use_case.get(use_case, {})
+        names = list(decisions)
+        return all(self.of(use_case, b).get(d, 0) == taken.get(d, 0) for b, taken in known.items() for d in names)
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """The metrics of serving, one comment each; all workers and the shipper of a host add up in `/metrics`."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 # Decisions answered, by what was decided and why (cost, capacity, flagged).
@@ -15,7 +17,7 @@ SERVING_LATENCY_SECONDS = Histogram(
     ["use_case"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-# How many rows waited together for one call of the model.
+# How many rows waited together for one call of the model; what is scored at once, without waiting, is not counted here.
 SERVING_ROWS_PER_CALL = Histogram(
     "serving_rows_per_call", "Rows scored by one call of the model", ["use_case"], buckets=(1, 2, 5, 10, 50, 200, 1000)
 )
@@ -51,3 +53,21 @@ SERVING_SPOOL_DROPPED_EVENTS_TOTAL = Counter("serving_spool_dropped_events_total
 SERVING_SPOOL_REFUSED_TOTAL = Counter("serving_spool_refused_total", "Entries refused by a full spool")
 # Bytes of the spool that were found damaged and stepped over.
 SERVING_SPOOL_DAMAGED_BYTES_TOTAL = Counter("serving_spool_damaged_bytes_total", "Damaged bytes in the spool")
+
+
+@cache
+def predictions_of(use_case: str, decision: str, reason: str) -> Counter:
+    """SERVING_PREDICTIONS_TOTAL of these labels; found once, because finding costs as much as counting."""
+    return SERVING_PREDICTIONS_TOTAL.labels(use_case, decision, reason)
+
+
+@cache
+def requests_of(use_case: str, kind: str, status: str) -> Counter:
+    """SERVING_REQUESTS_TOTAL of these labels."""
+    return SERVING_REQUESTS_TOTAL.labels(use_case, kind, status)
+
+
+@cache
+def latency_of(use_case: str) -> Histogram:
+    """SERVING_LATENCY_SECONDS of a use case."""
+    return SERVING_LATENCY_SECONDS.labels(use_case)

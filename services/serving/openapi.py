@@ -20,7 +20,7 @@ _OUTCOME = {
 }
 _ASKED = {
     "request_id": {"type": "string", "pattern": "^[A-Za-z0-9._:\\-]{1,128}$"},
-    "records": {"type": "array", "items": _RECORD, "minItems": 1, "maxItems": 1000},
+    "records": {"type": "array", "items": _RECORD, "minItems": 1, "maxItems": 10_000},
     "record": _RECORD,
 }
 _KNOWN = {"outcomes": {"type": "array", "items": _OUTCOME, "minItems": 1, "maxItems": 1000}}

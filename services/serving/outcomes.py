@@ -13,8 +13,9 @@ from services.serving.decode import find_duplicate_keys, read_time
 from services.serving.entries import Head, Message
 from services.serving.faults import CONTENT_TYPE, Refused, body_fault, problem_body
 from services.serving.ids import new_request_id
-from services.serving.journal import Journal, SpoolBusyError, SpoolFullError
+from services.serving.journal import Journal, SpoolFullError
 from services.serving.live import Served as Serving
+from services.serving.lock import SpoolBusyError
 from services.serving.predict import Answer
 from shared.contract import Contract
 from shared.events import MAX_ROWS, OutcomeRecorded

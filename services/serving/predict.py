@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -13,11 +14,14 @@ from services.serving.decode import Ask
 from services.serving.entries import Head, Message
 from services.serving.faults import CONTENT_TYPE, Refused, problem_body
 from services.serving.ids import new_request_id
-from services.serving.journal import Journal, SpoolBusyError, SpoolFullError
+from services.serving.journal import Journal, SpoolFullError
+from services.serving.ledger import CapacityTaken
 from services.serving.live import Live
 from services.serving.live import Served as Serving
-from services.serving.score import BadRowError, OverloadedError, Scores
-from shared.spine.clock import Clock, monotonic, wall_now
+from services.serving.lock import SpoolBusyError
+from services.serving.prepare import Prepared, prepare
+from services.serving.score import MAX_ROWS_AT_ONCE, BadRowError, OverloadedError, Scores
+from shared.spine.clock import Clock, monotonic, wall_now, wall_seconds
 from shared.spine.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -25,6 +29,12 @@ log = logging.getLogger(__name__)
 JSON = "application/json"
 # Refusals and failures are events too, but a thousand of them a second must not fill the spool.
 TOLD_PER_SECOND = 20.0
+# Larger bodies are read, decided and rendered in the thread that scores, so that the small ones need not wait for them.
+SMALL_BODY = 64 * 1024
+# So much of them may be there at once.
+MAX_BYTES_WAITING = 64 * 1024 * 1024
+# A large request decides beside the lock; when the capacity that it saw has changed, once more, and then under it.
+TRIES_BESIDE_THE_LOCK = 2
 
 
 class Answer(NamedTuple):
@@ -34,6 +44,14 @@ class Answer(NamedTuple):
     body: bytes
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class Entry(NamedTuple):
+    """What the journal holds of a request: just written as events, or found there as their bodies."""
+
+    head: Head
+    events: Sequence[Served]
+    bodies: Sequence[bytes] = ()
 
 
 @dataclass
@@ -50,22 +68,32 @@ class Predictor:
         # Each kind has its own: wrong clients must not hide a release that fails.
         self._left: dict[Missed, float] = {"refused": TOLD_PER_SECOND, "failed": TOLD_PER_SECOND}
         self._since = monotonic()
+        self._bytes_waiting = 0
 
     async def answer(self, use_case: str, body: bytes) -> Answer:
         """Answer one request; everything that can go wrong is a problem document, and an event."""
         started = monotonic()
         live: Live | None = None
         ask: Ask | None = None
+        scores: Scores | None = None
         try:
             live = self._live(use_case)
-            ask = live.decoder.decode(body, self.clock.known)
-            async with asyncio.timeout(self.time_limit):
-                result = await self._predict(live, ask, started)
+            if len(body) <= SMALL_BODY:
+                ask = live.decoder.decode(body, self.clock.known)
+                scores = live.model.at_once(ask.rows)
+            if ask and scores and self.journal.options.fsync == "never":
+                # Nothing is waited for but the journal's lock, which has a limit of its own.
+                result = self._render(live, await self._write(live, ask, scores, started))
+            else:
+                with self._room_for(body):
+                    async with asyncio.timeout(self.time_limit):
+                        ask = ask or await live.model.in_thread(_read, live, body, self.clock.known)
+                        result = await self._predict(live, ask, scores, started)
         except Exception as error:
             problem = _problem_of(error)
             request_id = ask.request_id if ask else getattr(problem, "request_id", None)
             return await self.refuse(use_case, problem, request_id, live, ask)
-        metrics.SERVING_LATENCY_SECONDS.labels(use_case).observe(monotonic() - started)
+        metrics.latency_of(use_case).observe(monotonic() - started)
         return Answer(200, result)
 
     async def refuse(
@@ -82,7 +110,7 @@ class Predictor:
         # A record that fits the contract and that the model cannot score is no fault of the client.
         model_is_why = isinstance(problem.__cause__, BadRowError)
         status: Missed = "failed" if problem.status >= 500 or model_is_why else "refused"
-        metrics.SERVING_REQUESTS_TOTAL.labels(use_case if known else "", "predict", status).inc()
+        metrics.requests_of(use_case if known else "", "predict", status).inc()
         spool_is_why = isinstance(problem.__cause__, SpoolBusyError | SpoolFullError)
         if known and not spool_is_why and self._may_tell(status):
             event = answers.missed_event(use_case, name, status, problem.detail, live.version if live else None)
@@ -100,34 +128,59 @@ class Predictor:
             raise Problem(404, f"there is no use case {use_case[:100]!r}", allowed=known)
         return live
 
-    async def _predict(self, live: Live, ask: Ask, started: float) -> bytes:
+    @contextmanager
+    def _room_for(self, body: bytes) -> Iterator[None]:
+        """Count a body while it is worked on; raises OverloadedError when too much is there already."""
+        if self._bytes_waiting + len(body) > MAX_BYTES_WAITING:
+            raise OverloadedError(f"{self._bytes_waiting} bytes are waiting")
+        self._bytes_waiting += len(body)
         try:
-            if ask.request_id and self.journal.ledger.requests.find(live.version.use_case, ask.request_id):
-                scores: Scores = []  # most likely a repeat: the first answer is looked for before anything is scored
-            else:
-                scores = await live.model.score(ask.rows)
-            return await self._write(live, ask, scores, started)
-        except (SpoolBusyError, SpoolFullError, OverloadedError) as error:
-            raise Problem(503, str(error)) from error
-        except BadRowError as error:
-            log.warning("a record cannot be scored", extra={"use_case": live.version.use_case, "error": str(error)})
-            raise Problem(422, str(error), record=error.position) from error
+            yield
+        finally:
+            self._bytes_waiting -= len(body)
 
-    async def _write(self, live: Live, ask: Ask, scores: Scores, started: float) -> bytes:
-        """Return the first answer to this request, which is this one unless the journal already has another."""
-        async with self.journal.locked():
-            first = self._first(live, ask)
-            if first is None and scores:
-                head, events = self._decide(live, ask, scores, started)
-        if first is None and not scores:
-            return await self._write(live, ask, await live.model.score(ask.rows), started)
+    async def _predict(self, live: Live, ask: Ask, scores: Scores | None, started: float) -> bytes:
+        """Answer what takes its time: a model that is not compiled, many rows, a disk that is waited for."""
+        large = len(ask.body) > SMALL_BODY or len(ask.rows) > MAX_ROWS_AT_ONCE
+        entry = await self._repeated(live, ask) if scores is None else None
+        if entry is None:
+            scores = scores or await live.model.score(ask.rows)
+            write = self._write_beside if large else self._write
+            entry = await write(live, ask, scores, started)
         await self.journal.durable()
-        if first is not None:
-            head, events = first
-        self._count(head, events, repeated=first is not None)
-        return answers.render(head, events)
+        return await live.model.in_thread(self._render, live, entry) if large else self._render(live, entry)
 
-    def _first(self, live: Live, ask: Ask) -> tuple[Head, Sequence[Served]] | None:
+    async def _repeated(self, live: Live, ask: Ask) -> Entry | None:
+        """Look for a first answer before anything is scored, where there most likely is one."""
+        if not (ask.request_id and self.journal.ledger.requests.find(live.version.use_case, ask.request_id)):
+            return None
+        async with self.journal.locked():
+            return self._first(live, ask)
+
+    async def _write(self, live: Live, ask: Ask, scores: Scores, started: float) -> Entry:
+        """Return the entry of the first answer, which is this one unless the journal already has another."""
+        async with self.journal.locked() as ledger:
+            first = self._first(live, ask)
+            return first or self._append(self._prepare(live, ask, scores, started, ledger.taken))
+
+    async def _write_beside(self, live: Live, ask: Ask, scores: Scores, started: float) -> Entry:
+        """Do the same for many rows, and decide them beside the lock: it is held for the write alone."""
+        use_case, limits = live.version.use_case, live.version.policy.limits
+        for _ in range(TRIES_BESIDE_THE_LOCK):
+            seen = self.journal.look().taken.copy_of(use_case, set(ask.rows.blocks))
+            prepared = await live.model.in_thread(self._prepare, live, ask, scores, started, seen)
+            async with self.journal.locked() as ledger:
+                if first := self._first(live, ask):
+                    return first
+                if ledger.taken.same(seen, use_case, limits):
+                    return self._append(prepared)
+        return await self._write(live, ask, scores, started)
+
+    def _append(self, prepared: Prepared) -> Entry:
+        self.journal.append_frame(prepared.head, prepared.frame)
+        return Entry(prepared.head, prepared.events)
+
+    def _first(self, live: Live, ask: Ask) -> Entry | None:
         if ask.request_id is None:
             return None
         found = self.journal.first_answer(live.version.use_case, ask.request_id)
@@ -138,46 +191,37 @@ class Predictor:
         head, events = found
         if head.digest != ask.digest:
             self._conflict(ask, "was answered for other records")
-        return head, [answers.read_served(body) for _, body in events]
+        return Entry(head, (), [body for _, body in events])
 
     def _conflict(self, ask: Ask, what: str) -> None:
         refused = Refused(409, f"request_id {ask.request_id} {what}", field="request_id")
         refused.request_id = ask.request_id
         raise refused
 
-    def _decide(self, live: Live, ask: Ask, scores: Scores, started: float) -> tuple[Head, Sequence[Served]]:
-        version, rows = live.version, ask.rows
-        decided = answers.decide_rows(version.policy, rows, scores, self.journal.ledger.taken, version.use_case)
-        request_id = ask.request_id or new_request_id()
-        latency = (monotonic() - started) * 1000
-        events = answers.served_events(
-            version, request_id, rows, scores, decided, body_bytes=ask.size, latency_ms=latency
+    def _prepare(self, live: Live, ask: Ask, scores: Scores, started: float, taken: CapacityTaken) -> Prepared:
+        return prepare(
+            live.version,
+            ask,
+            scores,
+            taken,
+            request_id=ask.request_id or new_request_id(),
+            latency_ms=(monotonic() - started) * 1000,
+            source=self.source,
+            at=wall_seconds(),
         )
-        bodies = [SERVED_JSON.encode(event) for event in events]
-        time = max(rows.times)
-        head = Head(
-            at=wall_now().timestamp(),
-            use_case=version.use_case,
-            request_id=request_id,
-            digest=ask.digest if ask.request_id else "",
-            block=max(rows.blocks),
-            classes=list(version.policy.classes) if version.policy.task == "multiclass" else [],
-            estimates=answers.estimates(version.policy, scores, decided.decisions),
-            taken=decided.taken,
-            rows=len(rows),
-            messages=[
-                answers.message_of(event, body, self.source, time) for event, body in zip(events, bodies, strict=True)
-            ],
-        )
-        self.journal.append(head, bodies)
-        return head, events
 
-    def _count(self, head: Head, events: Sequence[Served], *, repeated: bool) -> None:
-        status = "repeated" if repeated else "answered"
-        metrics.SERVING_REQUESTS_TOTAL.labels(head.use_case, "predict", status).inc()
-        for event in () if repeated else events:
-            for decision, reason in zip(event.decisions, event.reasons, strict=True):
-                metrics.SERVING_PREDICTIONS_TOTAL.labels(head.use_case, decision, reason).inc()
+    def _render(self, live: Live, entry: Entry) -> bytes:
+        """Count an entry and render it: read back from the journal or just written, the answer is the same."""
+        head, events, bodies = entry
+        use_case = live.version.use_case
+        metrics.requests_of(use_case, "predict", "repeated" if bodies else "answered").inc()
+        counts: dict[tuple[str, str], int] = {}
+        for event in events:
+            for kind in zip(event.decisions, event.reasons, strict=True):
+                counts[kind] = counts.get(kind, 0) + 1
+        for (decision, reason), count in counts.items():
+            metrics.predictions_of(use_case, decision, reason).inc(count)
+        return answers.render(head, events or [answers.read_served(body) for body in bodies])
 
     def _may_tell(self, status: Missed) -> bool:
         now = monotonic()
@@ -195,7 +239,7 @@ class Predictor:
         try:
             async with self.journal.locked():
                 head = Head(
-                    at=wall_now().timestamp(),
+                    at=wall_seconds(),
                     use_case=event.use_case,
                     request_id=event.request_id,
                     messages=[message],
@@ -205,12 +249,29 @@ class Predictor:
             log.warning("it could not be written down", extra={"use_case": event.use_case, "error": event.error})
 
 
+def _read(live: Live, body: bytes, now: datetime | None) -> Ask:
+    ask = live.decoder.decode(body, now)
+    if ask.request_id:
+        _ = ask.digest  # worked out here, in the thread
+    return ask
+
+
 def _problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
+        case SpoolBusyError() | SpoolFullError() | OverloadedError():
+            return _because(error, Problem(503, str(error)))
+        case BadRowError():
+            log.warning("a record cannot be scored", extra={"error": str(error)})
+            return _because(error, Problem(422, str(error), record=error.position))
         case TimeoutError():
             return Problem(503, "no answer within the time limit")
         case _:
             log.error("a request failed", exc_info=error)
             return Problem(500, "this request failed inside")
+
+
+def _because(error: Exception, problem: Problem) -> Problem:
+    problem.__cause__ = error
+    return problem

@@ -1,21 +1,35 @@
-"""Whatever waits is scored by one call of the model, in a thread; nothing waits for more, one bad row fails alone."""
+"""Scores rows: at once by the model's compiled form, or else by one call for whatever waits, in a thread.
+
+Nothing waits for more to come, and one bad row fails alone.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
 
 from services.serving.decode import Rows
 
 Scores = list[list[float]]
 Columns = Mapping[str, Sequence[object]]
 Scorer = Callable[[Columns], Scores]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MAX_ROWS_PER_CALL = 4096
-MAX_ROWS_WAITING = 20_000
+MAX_ROWS_WAITING = 40_000
+# Fewer rows than this are scored before a thread would have begun.
+MAX_ROWS_AT_ONCE = 500
 
 
 class OverloadedError(Exception):
     """More rows wait than can be answered in time."""
+
+
+class OutsideError(Exception):
+    """The compiled form may not answer this: the original does."""
 
 
 class BadRowError(Exception):
@@ -29,17 +43,56 @@ class BadRowError(Exception):
 Result = Scores | BadRowError | OverloadedError
 
 
-class Coalescer:
-    """The queue in front of one model."""
+class Compiled(Protocol):
+    """A model's compiled form; raises OutsideError for what only the original may answer."""
 
-    def __init__(self, scorer: Scorer, executor: Executor, on_call: Callable[[int], None] = lambda rows: None) -> None:
-        self._scorer, self._executor, self._on_call = scorer, executor, on_call
+    def score(self, columns: Columns) -> Scores:
+        """Many rows, column by column."""
+
+    def score_row(self, numbers: Sequence[float | None], categories: Sequence[str | None]) -> list[float]:
+        """One row, in the contract's order."""
+
+
+class Coalescer:
+    """The queue in front of one model; what its compiled form answers does not queue."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        executor: Executor,
+        on_call: Callable[[int], None] = lambda rows: None,
+        compiled: Compiled | None = None,
+    ) -> None:
+        self._scorer, self._executor, self._on_call, self._compiled = scorer, executor, on_call, compiled
         self._waiting: list[tuple[Rows, asyncio.Future[Result]]] = []
         self._rows = 0
         self._task: asyncio.Task[None] | None = None
 
+    def at_once(self, rows: Rows) -> Scores | None:
+        """Return one score vector per row without a thread; None for what has to wait for `score`."""
+        if self._compiled is None or len(rows) > MAX_ROWS_AT_ONCE:
+            return None
+        try:
+            return score_compiled(self._compiled, rows)
+        except OutsideError:
+            return None
+
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run one function in the thread that scores; raises OverloadedError when it has ended."""
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._executor, partial(function, *args, **kwargs))
+        except RuntimeError as error:
+            raise OverloadedError(f"stopping: {error}") from error
+        return await future
+
     async def score(self, rows: Rows) -> Scores:
         """Return one score vector per row; raises BadRowError or OverloadedError."""
+        if self._compiled is not None:
+            with suppress(OutsideError):
+                return await self.in_thread(score_compiled, self._compiled, rows)
+        return await self._queued(rows)
+
+    async def _queued(self, rows: Rows) -> Scores:
         if self._rows + len(rows) > MAX_ROWS_WAITING:
             raise OverloadedError(f"{self._rows} rows are waiting")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -78,6 +131,14 @@ class Coalescer:
         self._rows -= size
         # Nobody waits any more for what was given up: a time limit sheds work as well.
         return [item for item in batch if not item[1].done()] or (self._next_batch() if self._waiting else [])
+
+
+def score_compiled(compiled: Compiled, rows: Rows) -> Scores:
+    """Score by the compiled form; raises OutsideError."""
+    if len(rows) > 1:
+        return compiled.score(rows.columns())
+    numbers = [column[0] for column in rows.numbers.values()]
+    return [compiled.score_row(numbers, [column[0] for column in rows.categories.values()])]
 
 
 def score_together(scorer: Scorer, asked: Sequence[Rows]) -> list[Result]:

@@ -18,7 +18,7 @@ class ServingSettings(SpineSettings):
     serving_host: str = "127.0.0.1"
     serving_port: int = Field(default=7100, ge=0, le=65535)
     serving_workers: int = Field(default=1, ge=1, le=64)
-    serving_body_bytes: int = Field(default=MEBIBYTE, ge=1024, le=16 * MEBIBYTE)
+    serving_body_bytes: int = Field(default=16 * MEBIBYTE, ge=1024, le=16 * MEBIBYTE)
     serving_requests_per_second: float = Field(
         default=5000.0, ge=0, description="of one client, in one worker; 0: no limit"
     )

@@ -20,8 +20,9 @@ from services.serving.bento import build_behind
 from services.serving.follow import Follower
 from services.serving.front import Front
 from services.serving.health import Health
-from services.serving.journal import Journal, SpoolBusyError, SpoolFullError
+from services.serving.journal import Journal, SpoolFullError
 from services.serving.live import Served
+from services.serving.lock import SpoolBusyError
 from services.serving.outcomes import Outcomes
 from services.serving.predict import Predictor
 from services.serving.reports import Reporter

@@ -53,9 +53,11 @@ def mean_demand(policy: Policy, demand: Demand) -> dict[str, float]:
 class CapacityCount:
     """Counts what capped decisions have taken, block by block; in memory, for one policy's limits."""
 
-    def __init__(self, limits: Mapping[str, int]) -> None:
+    def __init__(self, limits: Mapping[str, int], used: Mapping[str, Mapping[str, int]] | None = None) -> None:
         self._limits = dict(limits)
         self._used: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for block, taken in (used or {}).items():
+            self._used[block].update(taken)
 
     def left(self, block: str) -> dict[str, int]:
         """What each capped decision has left in this block."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +29,12 @@ def decide_in_order(
     blocks: Sequence[str],
     scores: Sequence[Sequence[float]] | NDArray[np.float64],
     flagged: Sequence[bool] | None = None,
+    used: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Replayed:
     """What `decide` would say row after row; the rows must come sorted by (event time, prediction id).
 
-    Every block starts with its full capacity. ValueError where columns differ in length or scores are not finite.
+    Every block starts with its full capacity, less what is `used` of it. ValueError where columns differ in length or
+    scores are not finite.
     """
     table = np.asarray(scores, dtype=np.float64)
     out = np.zeros(len(blocks), dtype=bool) if flagged is None else np.asarray(flagged, dtype=bool)
@@ -46,11 +48,15 @@ def decide_in_order(
     if policy.task == "regression":
         decisions = [CONSTANT if bad else ESTIMATE for bad in out.tolist()]
         return Replayed(decisions, ["flagged" if bad else "cost" for bad in out.tolist()], [None] * len(blocks))
-    return _classify(policy, blocks, table, out)
+    return _classify(policy, blocks, table, out, CapacityCount(policy.limits, used))
 
 
 def _classify(
-    policy: Policy, blocks: Sequence[str], scores: NDArray[np.float64], flagged: NDArray[np.bool_]
+    policy: Policy,
+    blocks: Sequence[str],
+    scores: NDArray[np.float64],
+    flagged: NDArray[np.bool_],
+    ledger: CapacityCount,
 ) -> Replayed:
     names = [rule.name for rule in policy.rules]
     expected = expected_costs([rule.costs for rule in policy.rules], scores)
@@ -58,13 +64,16 @@ def _classify(
     cheapest = np.argmin(expected, axis=1)
     taken = np.argmin(priced, axis=1)
     places: list[int | None] = [None] * len(blocks)
-    ledger = CapacityCount(policy.limits)
     capped = np.array([rule.capacity is not None for rule in policy.rules])
+    # Which decisions are left says what every row would take of them: worked out once for all rows.
+    best_of: dict[tuple[bool, ...], NDArray[np.intp]] = {}
     for row in np.flatnonzero(capped[taken] & ~flagged).tolist():
         left = ledger.left(blocks[row])
         if left[names[taken[row]]] <= 0:
-            free = [left.get(name, 1) > 0 for name in names]
-            taken[row] = np.argmin(np.where(free, priced[row], np.inf))
+            free = tuple([left.get(name, 1) > 0 for name in names])
+            if free not in best_of:
+                best_of[free] = np.argmin(np.where(free, priced, np.inf), axis=1)
+            taken[row] = best_of[free][row]
         places[row] = ledger.take(blocks[row], names[taken[row]])
     moved = taken != cheapest
     taken[flagged] = names.index(policy.without_model)

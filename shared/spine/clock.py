@@ -19,6 +19,11 @@ def wall_now() -> datetime:
     return datetime.now(UTC)
 
 
+def wall_seconds() -> float:
+    """The same as seconds since 1970."""
+    return time.time()
+
+
 def monotonic() -> float:
     """Seconds that never go back: leases, backoff, deadlines, watchdogs."""
     return time.monotonic()

@@ -42,7 +42,7 @@ MALFORMED: list[tuple[str, bytes, int, str]] = [
     ("neither", b"{}", 422, "records"),
     ("both", b'{"record": {}, "records": [{}]}', 422, "records"),
     ("no records", b'{"records": []}', 422, "records"),
-    ("too many records", b'{"records": [' + b"{}," * 1000 + b"{}]}", 422, "records"),
+    ("too many records", b'{"records": [' + b"{}," * 10_000 + b"{}]}", 422, "records"),
     ("records no list", b'{"records": {}}', 422, "records"),
     ("a record no object", b'{"records": [1]}', 422, "records[0]"),
     ("request id a number", b'{"request_id": 5, "record": {}}', 422, "request_id"),
@@ -76,8 +76,8 @@ def test_a_record_becomes_columns_in_the_contracts_order() -> None:
         NOW,
     )
     assert ask.request_id == "r"
-    assert ask.rows.numbers == {"size": [1.0, None], "speed": [None, None]}
-    assert ask.rows.categories == {"colour": ["red", None]}
+    assert ask.rows.numbers == {"size": (1.0, None), "speed": (None, None)}
+    assert ask.rows.categories == {"colour": ("red", None)}
     assert ask.rows.times == [datetime(2013, 3, 1, 11, tzinfo=UTC), NOW]
     assert ask.rows.blocks == ["2013-03-01", "2013-03-01"]
     assert ask.rows.flagged == [[], []]
@@ -104,7 +104,7 @@ def test_the_same_records_have_the_same_digest_however_they_are_written() -> Non
 
 def test_text_that_looks_like_a_key_is_no_duplicate() -> None:
     ask = DECODER.decode(b'{"record": {"colour": "a\\":b\\":"}}', NOW)
-    assert ask.rows.categories["colour"] == ['a":b":']
+    assert ask.rows.categories["colour"] == ['a":b":'], "looked at twice"
 
 
 def test_without_a_clock_a_record_must_give_its_time() -> None:

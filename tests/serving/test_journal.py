@@ -12,7 +12,8 @@ import pytest
 
 from services.serving import entries, segments
 from services.serving.entries import Head, Message
-from services.serving.journal import Journal, JournalOptions, SpoolBusyError, SpoolFullError
+from services.serving.journal import Journal, JournalOptions, SpoolFullError
+from services.serving.lock import SpoolBusyError
 
 SMALL = JournalOptions(segment_bytes=2000, max_bytes=6000)
 

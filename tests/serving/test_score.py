@@ -69,7 +69,7 @@ async def test_too_many_waiting_rows_are_turned_away() -> None:
 
     with ThreadPoolExecutor(1) as executor:
         coalescer = Coalescer(stuck, executor)
-        tasks = [asyncio.create_task(coalescer.score(rows_of(*[1.0] * 1000))) for _ in range(30)]
+        tasks = [asyncio.create_task(coalescer.score(rows_of(*[1.0] * 1000))) for _ in range(60)]
         await asyncio.wait(tasks, timeout=0.05)
         go.set()
         results = await asyncio.gather(*tasks, return_exceptions=True)
