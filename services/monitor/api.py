@@ -10,7 +10,8 @@ from fastapi import Path as InPath
 from pydantic import AwareDatetime
 
 from shared.feedback.joined import joined
-from shared.spine.auth import Caller, authenticated
+from shared.spine.auth import Caller
+from shared.spine.http import authenticated
 
 PARQUET = "application/vnd.apache.parquet"
 

@@ -13,10 +13,11 @@ from starlette.types import Message
 
 from services.registry.packages import Packages
 from services.registry.standing import Standing, load_standing
-from shared.spine.auth import LOCAL, Caller, authenticated, require
+from shared.spine.auth import LOCAL, Caller
 from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.errors import TransientError
+from shared.spine.http import authenticated, require
 from shared.spine.problems import Problem
 from shared.strict_json import parse_json
 

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.trainer.store import RunStore
 from services.trainer.tables import RunRow
-from shared.spine.auth import Caller, authenticated
+from shared.spine.auth import Caller
 from shared.spine.db import Database
+from shared.spine.http import authenticated
 
 router = APIRouter(prefix="/v1", tags=["runs"])
 

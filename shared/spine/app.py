@@ -15,7 +15,7 @@ from faststream.kafka import KafkaBroker
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.events import TimeAdvanced
-from shared.spine import problems
+from shared.spine import http
 from shared.spine.auth import ApiKeys, check_binding
 from shared.spine.clock import Clock
 from shared.spine.db import Database
@@ -27,7 +27,7 @@ from shared.spine.relay import Relay
 from shared.spine.replayed_time import last_time
 from shared.spine.settings import SpineSettings
 from shared.spine.subscribe import ServiceRouter, make_broker, subscribe
-from shared.spine.throttle import Throttle, ThrottleMiddleware
+from shared.spine.throttle import Throttle
 from shared.spine.topics import provision
 from shared.spine.watchdog import Watchdog
 
@@ -133,9 +133,9 @@ def build_app(service: Service) -> FastAPI:
     app = FastAPI(title=f"Headrace {service.name}", lifespan=lifespan)
     app.state.api_keys = service.keys
     app.state.service = service
-    problems.install(app)
+    http.install(app)
     throttle = Throttle(service.settings.requests_per_second)
-    app.add_middleware(ThrottleMiddleware, throttle=throttle, keys=service.keys)
+    app.add_middleware(http.ThrottleMiddleware, throttle=throttle, keys=service.keys)
     for router in service.http:
         app.include_router(router)
     _add_health(app, service)

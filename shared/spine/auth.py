@@ -3,11 +3,8 @@
 import hmac
 import ipaddress
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from fastapi import Request
 
 from shared.spine.clock import monotonic, wall_now
 from shared.spine.key_file import ROLES, KeyEntry, KeyFileError, Role, hash_of, read_keys
@@ -80,21 +77,6 @@ class ApiKeys:
 def _version(file: Path) -> tuple[int, int]:
     state = file.stat()
     return state.st_mtime_ns, state.st_ino
-
-
-def authenticated(request: Request) -> Caller:
-    """A FastAPI dependency: the caller, whatever their role; raises Problem 401."""
-    caller: Caller = request.app.state.api_keys.caller(request.headers.get("authorization"))
-    return caller
-
-
-def require(role: Role) -> Callable[[Request], Caller]:
-    """A FastAPI dependency: the caller, who must have this role."""
-
-    def check(request: Request) -> Caller:
-        return check_role(authenticated(request), role)
-
-    return check
 
 
 def check_role(caller: Caller, role: Role) -> Caller:

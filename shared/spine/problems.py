@@ -1,18 +1,7 @@
 """Errors over HTTP: RFC 9457 problem details that name the field and the limit."""
 
-import errno
-import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
-
-from shared.spine.errors import TransientError
-
-log = logging.getLogger(__name__)
-_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
     400: "Bad request",
@@ -41,54 +30,6 @@ class Problem(Exception):  # noqa: N818  the word of RFC 9457
         """The body."""
         title = TITLES.get(self.status, "Error")
         return {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.more}
-
-
-def install(app: FastAPI) -> None:
-    """Every error of this app becomes a problem document; nothing of the inside leaks."""
-
-    @app.exception_handler(Problem)
-    async def on_problem(_request: Request, problem: Problem) -> JSONResponse:
-        return answer(problem)
-
-    @app.exception_handler(HTTPException)
-    async def on_http(_request: Request, error: HTTPException) -> JSONResponse:
-        return answer(Problem(error.status_code, str(error.detail)), dict(error.headers or {}))
-
-    @app.exception_handler(RequestValidationError)
-    async def on_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        mistakes = [{"field": _field(item), "message": item["msg"]} for item in error.errors()[:50]]
-        detail = "; ".join(f"{m['field']}: {m['message']}" for m in mistakes)[:2000]
-        return answer(Problem(422, detail, errors=mistakes))
-
-    @app.exception_handler(TransientError)
-    async def on_transient(_request: Request, error: TransientError) -> JSONResponse:
-        return answer(Problem(503, str(error)), {"Retry-After": "1"})
-
-    @app.exception_handler(OSError)
-    async def on_storage(_request: Request, error: OSError) -> JSONResponse:
-        if error.errno not in _STORAGE:
-            raise error
-        log.error("cannot write: %s", error)
-        return answer(Problem(503, f"the service cannot write now: {error.strerror}"), {"Retry-After": "30"})
-
-    @app.exception_handler(Exception)
-    async def on_bug(_request: Request, _error: Exception) -> JSONResponse:
-        # The error itself goes on to the server's log; the caller learns nothing of the inside.
-        return answer(Problem(500, "an error on our side; its details are in the log of the service"))
-
-
-def _field(mistake: dict[str, Any]) -> str:
-    # Broken JSON has a position in the text instead of a field.
-    if mistake["type"] == "json_invalid":
-        return "body"
-    return ".".join(str(part) for part in mistake["loc"][1:]) or "body"
-
-
-def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The response of a problem."""
-    return JSONResponse(
-        problem.document(), problem.status, headers_of(problem) | (headers or {}), media_type=MEDIA_TYPE
-    )
 
 
 def headers_of(problem: Problem) -> dict[str, str]:

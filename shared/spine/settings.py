@@ -5,7 +5,6 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
 
 # How long Kafka holds a fetch that finds nothing; what comes ends it at once. Asked twice a second for each topic, as
 # is usual, an idle system would keep Kafka busy with saying no.
@@ -81,6 +80,9 @@ class SpineSettings(BaseSettings):
             return f"sqlite+aiosqlite:///{(self.home / service / f'{service}.db').absolute()}"
         if self.database_password_file is None:
             return given
+        # Serving reads these settings too, and has no database.
+        from sqlalchemy.engine import make_url
+
         password = self.database_password_file.read_text(encoding="utf-8").strip()
         return make_url(given).set(password=password).render_as_string(hide_password=False)
 

@@ -9,9 +9,10 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI
 
-from shared.spine import problems
-from shared.spine.auth import ApiKeys, Caller, check_binding, require
+from shared.spine import http
+from shared.spine.auth import ApiKeys, Caller, check_binding
 from shared.spine.clock import wall_now
+from shared.spine.http import require
 from shared.spine.key_file import new_key, write_keys
 
 KEYS = {"ada": ("ada's key", ["viewer", "operator"]), "bob": ("bob's key", ["viewer"])}
@@ -32,7 +33,7 @@ async def act(keys: ApiKeys, authorization: str | None) -> httpx.Response:
     """Call something that only operators may do."""
     app = FastAPI()
     app.state.api_keys = keys
-    problems.install(app)
+    http.install(app)
 
     @app.post("/act")
     async def route(caller: Annotated[Caller, Depends(require("operator"))]) -> str:

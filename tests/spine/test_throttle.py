@@ -7,8 +7,9 @@ import pytest
 from fastapi import FastAPI
 
 from shared.spine.auth import ApiKeys
+from shared.spine.http import ThrottleMiddleware
 from shared.spine.problems import Problem
-from shared.spine.throttle import MOST_CLIENTS, Throttle, ThrottleMiddleware
+from shared.spine.throttle import MOST_CLIENTS, Throttle
 
 
 def refused(throttle: Throttle, client: str, now: float) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Body, FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.spine import problems
+from shared.spine import http
 from shared.spine.errors import TransientError
 from shared.spine.problems import Problem
 
@@ -25,7 +25,7 @@ class Wanted(BaseModel):
 def app() -> FastAPI:
     """An app that fails in every way."""
     application = FastAPI()
-    problems.install(application)
+    http.install(application)
 
     @application.post("/take")
     async def take(wanted: Annotated[Wanted, Body()]) -> str:
