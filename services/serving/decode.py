@@ -109,7 +109,7 @@ class Decoder:
             blocks,
             dict(zip(numbers, columns[: len(numbers)], strict=True)),
             dict(zip(self.contract.categories, columns[len(numbers) : -1], strict=True)),
-            [[]] * fitting.count,  # one for all: nobody adds to it
+            [[]] * fitting.rows,  # one for all: nobody adds to it
         )
 
     def _looked_at(self, asked: Body, body: bytes, now: datetime | None) -> Rows:

@@ -233,7 +233,8 @@ def _resumed(begun: Coroutine[Any, Any, Message], waits_for: Any) -> Generator[A
     except BaseException as error:
         begun.throw(error)
         raise
-    return (yield from begun)  # type: ignore[misc]  # only a decorated generator may do so
+    message: Message = yield from begun
+    return message
 
 
 async def _in_time(coming: Awaitable[Message]) -> Message:

@@ -87,7 +87,8 @@ class Predictor:
             else:
                 with self._room_for(body):
                     async with asyncio.timeout(self.time_limit):
-                        ask = ask or await live.model.in_thread(_read, live, body, self.clock.known)
+                        if ask is None:
+                            ask = await self._decode(live, body)
                         result = await self._predict(live, ask, scores, started)
         except Exception as error:
             problem = _problem_of(error)
@@ -138,6 +139,9 @@ class Predictor:
             yield
         finally:
             self._bytes_waiting -= len(body)
+
+    async def _decode(self, live: Live, body: bytes) -> Ask:
+        return await live.model.in_thread(_read, live, body, self.clock.known)
 
     async def _predict(self, live: Live, ask: Ask, scores: Scores | None, started: float) -> bytes:
         """Answer what takes its time: a model that is not compiled, many rows, a disk that is waited for."""
