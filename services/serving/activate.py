@@ -19,12 +19,12 @@ from services.serving.live import Live, Served
 from services.serving.score import Coalescer, Scorer, Scores
 from shared.contract import Contract, Policy
 from shared.events import ModelReleased
+from shared.package.compiled.runtime import CompiledScorer, OutsideError, load_compiled
 from shared.package.golden import check_golden
 from shared.package.read import Package, read_package
 from shared.package.refusal import PackageRefused
-from shared.package.score import predict_scores, to_frame
 from shared.package.store import PackageStore
-from shared.package.verify import verify_package
+from shared.package.verify import check_served, verify_package
 from shared.spine.clock import monotonic
 
 log = logging.getLogger(__name__)
@@ -36,10 +36,11 @@ PATIENCE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Loaded:
-    """A verified package in memory, warm."""
+    """A verified package in memory, warm; what is outside the domain of `compiled` is for `model` to answer."""
 
     package: Package
     model: Coalescer
+    compiled: CompiledScorer | None = None
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,22 @@ class Report:
     milliseconds: float
 
 
-def make_scorer(package: Package) -> Scorer:
-    """Return the function from columns to scores; raises ValueError for scores that are none."""
-    manifest, model = package.manifest, package.load_model()
+def make_scorer(package: Package, compiled: CompiledScorer | None = None) -> Scorer:
+    """Return the function from columns to scores; raises ValueError for scores that are none.
+
+    The original is loaded when the compiled form has no answer for the first time, in the thread that scores.
+    """
+    manifest = package.manifest
 
     def score(columns: Mapping[str, Sequence[object]]) -> Scores:
+        if compiled is not None:
+            with suppress(OutsideError):
+                return compiled.score(columns)
+        # Seconds of import that a compiled form spares.
+        from shared.package.score import predict_scores, to_frame
+
         frame = to_frame(manifest.features, columns)
-        scores = predict_scores(model, manifest.task, frame, manifest.classes)
+        scores = predict_scores(package.model, manifest.task, frame, manifest.classes)
         if scores.shape != (len(frame), manifest.score_columns) or not np.isfinite(scores).all():
             raise ValueError("the model gives no finite score")
         found: Scores = scores.tolist()
@@ -92,14 +102,20 @@ class Packages:
     def _load(self, digest: str, contract: Contract) -> Loaded:
         path = self.store.fetch(digest, self.cache)
         features = [(name, feature.type) for name, feature in contract.features.items()]
-        verify_package(path, digest, features)
         package = read_package(path)
-        scorer = make_scorer(package)
+        compiled = None
+        if package.manifest.compiled:
+            # The registry has proven that it is the model, and no byte differs: nothing of the model is loaded here.
+            check_served(path, digest, features)
+            compiled = load_compiled(path, package.manifest)
+        else:
+            verify_package(path, digest, features)
+        scorer = make_scorer(package, compiled)
         golden = package.golden
         # Through the very function that will answer: warms it, and proves it once more.
         check_golden(golden, scorer(golden.columns))
         rows = metrics.SERVING_ROWS_PER_CALL.labels(package.manifest.use_case)
-        return Loaded(package, Coalescer(scorer, self.scoring, rows.observe))
+        return Loaded(package, Coalescer(scorer, self.scoring, rows.observe), compiled)
 
 
 @dataclass

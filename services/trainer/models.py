@@ -1,6 +1,7 @@
 """Packages that evaluations ask: read from the store, verified, and the last few kept in memory."""
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from shared.contract import Contract, Policy, derive_policy
 from shared.feedback.schema import CATEGORY, NUMBER
 from shared.package import Package, PackageRefused, PackageStore, predict_scores, read_package, to_frame
+from shared.package.compiled.runtime import CompiledScorer, OutsideError, load_compiled
 
 Scores = NDArray[np.float64]
 KEPT = 4
@@ -23,7 +25,7 @@ class Model:
 
     digest: str
     package: Package
-    estimator: Any
+    compiled: CompiledScorer | None = None
     _policies: dict[str, Policy] = field(default_factory=dict)
 
     def policy(self, contract: Contract) -> Policy:
@@ -54,8 +56,12 @@ class Model:
             # A table written before the contract gained a feature has no column for it.
             known = rows[column] if column in rows.columns else pl.Series([None] * rows.height, dtype=pl.Null)
             columns[feature.name] = known.cast(pl.Float64).to_numpy() if feature.type == "number" else known.to_list()
+        if self.compiled is not None:
+            with suppress(OutsideError):
+                return self.compiled.score_array(columns)
         try:
-            return predict_scores(self.estimator, manifest.task, to_frame(manifest.features, columns), manifest.classes)
+            frame = to_frame(manifest.features, columns)
+            return predict_scores(self.package.model, manifest.task, frame, manifest.classes)
         except PackageRefused:
             raise
         except Exception as error:  # a foreign model may raise anything; that is a refusal, not a crash
@@ -75,7 +81,10 @@ class Models:
             self._cache.mkdir(parents=True, exist_ok=True)
             # `fetch` verifies every byte before anything of the package is loaded.
             package = read_package(self._store.fetch(digest, self._cache))
-            self._loaded[digest] = Model(digest, package, package.load_model())
+            compiled = load_compiled(package.path, package.manifest) if package.manifest.compiled else None
+            if compiled is None:
+                _ = package.model  # loaded now: what cannot be loaded is a refusal of the package, not of a block
+            self._loaded[digest] = Model(digest, package, compiled)
         self._loaded.move_to_end(digest)
         while len(self._loaded) > KEPT:
             self._loaded.popitem(last=False)

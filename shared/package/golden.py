@@ -1,15 +1,17 @@
 """Golden records: up to 200 inputs with the scores they got, re-scored wherever the package goes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, FiniteFloat, model_validator
 
 from shared.package.manifest import Feature, Strict, Task
 from shared.package.refusal import PackageRefused
 from shared.package.score import predict_scores, to_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_RECORDS = 200
 TOLERANCE = 1e-9
@@ -30,31 +32,31 @@ class Golden(Strict):
             raise ValueError("each column needs one cell per record")
         return self
 
-    def frame(self, features: Sequence[Feature]) -> pd.DataFrame:
+    def frame(self, features: Sequence[Feature]) -> "pd.DataFrame":
         """Return the inputs as the model takes them."""
         return to_frame(features, self.columns)
 
 
-def choose_golden(features: Sequence[Feature], frame: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
+def choose_golden(features: Sequence[Feature], frame: "pd.DataFrame") -> dict[str, tuple[Any, ...]]:
     """Choose records evenly from `frame` and add awkward ones: each feature null, all null, each category unknown."""
     awkward = _awkward(features, frame.iloc[len(frame) // 2])[: MAX_RECORDS // 2]
     wanted = min(len(frame), MAX_RECORDS - len(awkward))
     even = frame.iloc[np.linspace(0, len(frame) - 1, wanted).astype(np.int64)]
     return {
-        feature.name: (*_cells(feature, even[feature.name]), *(record[feature.name] for record in awkward))
+        feature.name: (*_cells(feature, even[feature.name].tolist()), *(record[feature.name] for record in awkward))
         for feature in features
     }
 
 
-def _cells(feature: Feature, column: "pd.Series[Any]") -> list[Any]:
+def _cells(feature: Feature, values: list[Any]) -> list[Any]:
     """Return JSON's view of a column: null for NaN and for what JSON cannot say."""
     if feature.type == "category":
-        return column.tolist()
-    return [value if np.isfinite(value) else None for value in column.tolist()]
+        return values
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _awkward(features: Sequence[Feature], row: "pd.Series[Any]") -> list[dict[str, Any]]:
-    usual = {feature.name: _cells(feature, pd.Series([row[feature.name]]))[0] for feature in features}
+    usual = {feature.name: _cells(feature, [row[feature.name]])[0] for feature in features}
     categories = [feature.name for feature in features if feature.type == "category"]
     unknown = [usual | {name: UNKNOWN_LEVEL} for name in categories]
     nulls = [usual | {feature.name: None} for feature in features]

@@ -16,6 +16,7 @@ PROFILE = "profile.json"
 REFERENCE = "reference.parquet"
 GOLDEN = "golden.json"
 ENVIRONMENT = "environment.lock"
+COMPILED = "compiled.onnx"
 
 MEBIBYTE = 1024 * 1024
 # Every file of a package and the most bytes it may have: an upload can never fill a disk or a memory.
@@ -26,8 +27,10 @@ SIZE_LIMITS = {
     REFERENCE: 256 * MEBIBYTE,
     GOLDEN: 8 * MEBIBYTE,
     ENVIRONMENT: 1 * MEBIBYTE,
+    COMPILED: 256 * MEBIBYTE,
 }
-FILES = frozenset(SIZE_LIMITS) - {MANIFEST}
+# What every package has beside its manifest; a compiled form is there exactly when the manifest says so.
+FILES = frozenset(SIZE_LIMITS) - {MANIFEST, COMPILED}
 
 Task = Literal["binary", "multiclass", "regression"]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -55,6 +58,15 @@ class FileEntry(Strict):
     bytes: int = Field(ge=0)
 
 
+class Compiled(Strict):
+    """How compiled.onnx was proven to answer as the model: rows, largest difference, decisions flipped."""
+
+    form: Literal["fold"]
+    rows: int = Field(ge=10_000)
+    max_difference: FiniteFloat = Field(ge=0, le=1e-9)
+    flips: Literal[0]
+
+
 class Manifest(Strict):
     """Everything about a package that fits on a page; scores have one column (binary, regression) or one per class."""
 
@@ -72,11 +84,13 @@ class Manifest(Strict):
     lineage: dict[Name, Annotated[str, Field(max_length=2000)]] = Field(max_length=100)
     environment: dict[Name, Name] = Field(max_length=1000)
     files: dict[str, FileEntry]
+    compiled: Compiled | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if set(self.files) != FILES:
-            raise ValueError(f"files must be exactly {sorted(FILES)}")
+        wanted = FILES | ({COMPILED} if self.compiled else set())
+        if set(self.files) != wanted:
+            raise ValueError(f"files must be exactly {sorted(wanted)}")
         if len({feature.name for feature in self.features}) != len(self.features):
             raise ValueError("a feature is named twice")
         if not _classes_fit(self.task, self.classes):
@@ -90,7 +104,8 @@ class Manifest(Strict):
 
     def to_bytes(self) -> bytes:
         """Return the bytes of manifest.json."""
-        return canonical_json(self.model_dump(mode="json"))
+        # A package without a compiled form keeps the digest that it had before there were any.
+        return canonical_json(self.model_dump(mode="json", exclude=None if self.compiled else {"compiled"}))
 
     @property
     def digest(self) -> str:

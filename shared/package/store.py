@@ -8,9 +8,9 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from shared.package.manifest import FILES, MANIFEST, SIZE_LIMITS
+from shared.package.manifest import MANIFEST, SIZE_LIMITS
 from shared.package.refusal import PackageRefused
-from shared.package.verify import verify_files
+from shared.package.verify import read_named, verify_files
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -34,14 +34,14 @@ class PackageStore:
 
     def put(self, path: Path, digest: str) -> None:
         """Store the directory `path` if it really is that package; a package that is there stays as it is."""
-        verify_files(path, digest)
+        manifest = verify_files(path, digest)
         if self.has(digest):
             return
         place = self._place(digest)
         if isinstance(self._fs, LocalFileSystem):
             _copy_at_once(path, Path(place))
             return
-        for name in [*sorted(FILES), MANIFEST]:
+        for name in [*sorted(manifest.files), MANIFEST]:
             self._fs.put_file(str(path / name), f"{place}/{name}")
 
     def fetch(self, digest: str, into: Path) -> Path:
@@ -63,7 +63,8 @@ class PackageStore:
         part = target.with_name(f".{digest}.{uuid.uuid4().hex}")
         part.mkdir(parents=True)
         try:
-            for name in [*sorted(FILES), MANIFEST]:
+            self._fetch_file(f"{self._place(digest)}/{MANIFEST}", part / MANIFEST)
+            for name in sorted(read_named(part, digest).files):
                 self._fetch_file(f"{self._place(digest)}/{name}", part / name)
             verify_files(part, digest)
             _settle(part, target)

@@ -6,13 +6,14 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from shared.package.allow_list import check_types
 from shared.package.canonical import sha256_hex
 from shared.package.environment import check_environment, fingerprint, lock_text
 from shared.package.golden import check_golden
 from shared.package.manifest import (
     ENVIRONMENT,
+    FILES,
     MANIFEST,
     MODEL,
     REFERENCE,
@@ -23,7 +24,6 @@ from shared.package.manifest import (
     parse_manifest,
 )
 from shared.package.read import Package
-from shared.package.reference import check_reference
 from shared.package.refusal import PackageRefused
 from shared.package.score import predict_scores
 
@@ -47,15 +47,11 @@ class Proof:
 def verify_files(path: Path, digest: str) -> Manifest:
     """Check names, kinds, sizes and digests of all files; cheap, and enough before bytes move on."""
     names = {entry.name for entry in os.scandir(path)}
-    missing, extra = set(SIZE_LIMITS) - names, names - set(SIZE_LIMITS)
-    if missing or extra:
-        raise PackageRefused("files", f"missing {sorted(missing)}, not expected {sorted(extra)[:20]}")
+    _check_names(names, {*FILES, MANIFEST}, set(SIZE_LIMITS))
     for name in sorted(names):
         _check_plain(path / name)
-    content = (path / MANIFEST).read_bytes()
-    if sha256_hex(content) != digest:
-        raise PackageRefused("digest", f"the manifest has digest {sha256_hex(content)}, not {digest}")
-    manifest = parse_manifest(content)
+    manifest = read_named(path, digest)
+    _check_names(names, {*manifest.files, MANIFEST}, {*manifest.files, MANIFEST})
     for name, entry in sorted(manifest.files.items()):
         found, size = _digest_file(path / name)
         if (found, size) != (entry.sha256, entry.bytes):
@@ -63,20 +59,47 @@ def verify_files(path: Path, digest: str) -> Manifest:
     return manifest
 
 
-def verify_package(path: Path, digest: str, features: Sequence[tuple[str, str]] | None = None) -> Proof:
-    """Check everything and re-score the golden records; raises PackageRefused naming the check that failed.
-
-    `features` are (name, type) pairs in the order of the contract that the package shall serve.
-    """
+def check_served(path: Path, digest: str, features: Sequence[tuple[str, str]] | None = None) -> Manifest:
+    """Check what can be checked without loading the model: enough to serve a package that was verified once."""
     manifest = verify_files(path, digest)
     _check_lock(path, manifest)
     check_environment(manifest.environment)
     if features is not None:
         _check_features(manifest.features, features)
+    return manifest
+
+
+def read_named(path: Path, digest: str) -> Manifest:
+    """Read the manifest whose bytes have this digest."""
+    content = (path / MANIFEST).read_bytes()
+    if sha256_hex(content) != digest:
+        raise PackageRefused("digest", f"the manifest has digest {sha256_hex(content)}, not {digest}")
+    return parse_manifest(content)
+
+
+def _check_names(names: set[str], needed: set[str], allowed: set[str]) -> None:
+    missing, extra = needed - names, names - allowed
+    if missing or extra:
+        raise PackageRefused("files", f"missing {sorted(missing)}, not expected {sorted(extra)[:20]}")
+
+
+def verify_package(path: Path, digest: str, features: Sequence[tuple[str, str]] | None = None) -> Proof:
+    """Check everything and re-score the golden records; raises PackageRefused naming the check that failed.
+
+    `features` are (name, type) pairs in the order of the contract that the package shall serve.
+    """
+    # Loading a model brings scikit-learn; whoever only moves packages or serves compiled ones must not wait for it.
+    from shared.package.allow_list import check_types
+    from shared.package.compiled.check import check_compiled
+
+    manifest = check_served(path, digest, features)
     types = check_types(path / MODEL)
     package = Package(path, manifest)
-    difference = _check_answers(package)
+    model = package.load_model()
+    difference = _check_answers(package, model)
     _check_parts(package)
+    if manifest.compiled:
+        check_compiled(package, model)
     return Proof(
         digest=digest,
         behaviour_digest=manifest.behaviour_digest,
@@ -119,7 +142,7 @@ def _check_features(packaged: Sequence[Feature], wanted: Sequence[tuple[str, str
         raise PackageRefused("features", f"only in the package: {only_package}; only in the contract: {only_contract}")
 
 
-def _check_answers(package: Package) -> float:
+def _check_answers(package: Package, model: Any) -> float:
     """Score the golden records again: what was measured in training is what would be served."""
     manifest, golden = package.manifest, package.golden
     named = behaviour_digest(manifest.train_until, manifest.rows_digest, golden.scores)
@@ -127,7 +150,6 @@ def _check_answers(package: Package) -> float:
         raise PackageRefused(
             "digest", f"the golden scores give behaviour digest {named}, not {manifest.behaviour_digest}"
         )
-    model = package.load_model()
     try:
         frame = golden.frame(manifest.features)
         scores = predict_scores(model, manifest.task, frame, manifest.classes)
@@ -140,6 +162,8 @@ def _check_answers(package: Package) -> float:
 
 def _check_parts(package: Package) -> None:
     """Parse the rest, so that no reader meets a broken profile or reference later."""
+    from shared.package.reference import check_reference
+
     profile = package.profile
     wanted = {(f.name, f.type) for f in package.manifest.features}
     found = {(name, "number") for name in profile.numbers} | {(name, "category") for name in profile.categories}

@@ -1,5 +1,6 @@
 """Write a package directory once; its digest is its name from then on."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,16 +9,20 @@ from typing import Any
 
 from shared.package.allow_list import dump_model
 from shared.package.canonical import canonical_json, sha256_hex
+from shared.package.compiled.errors import UnfoldableError
+from shared.package.compiled.fold import fold
+from shared.package.compiled.proof import NotEqualError, prove
 from shared.package.environment import current_environment, lock_text
 from shared.package.golden import score_golden
 from shared.package.manifest import (
+    COMPILED,
     ENVIRONMENT,
-    FILES,
     GOLDEN,
     MANIFEST,
     MODEL,
     PROFILE,
     REFERENCE,
+    Compiled,
     Feature,
     FileEntry,
     Manifest,
@@ -26,6 +31,8 @@ from shared.package.manifest import (
 )
 from shared.package.profile import Profile
 from shared.package.reference import Reference, write_reference
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Content:
     profile: Profile
     reference: Reference
     golden: Mapping[str, Sequence[Any]]
+    # Columns of real records on which a compiled form is proven; the golden ones without them.
+    real: Mapping[str, Sequence[Any]] | None = None
 
 
 def write_package(target: Path, model: Any, content: Content) -> str:
@@ -57,6 +66,7 @@ def write_package(target: Path, model: Any, content: Content) -> str:
     (target / PROFILE).write_bytes(canonical_json(content.profile.model_dump(mode="json")))
     (target / GOLDEN).write_bytes(canonical_json(golden.model_dump(mode="json")))
     (target / ENVIRONMENT).write_text(lock_text(environment), encoding="utf-8")
+    compiled, why_not = _write_compiled(target / COMPILED, model, content)
     manifest = Manifest(
         use_case=content.use_case,
         task=content.task,
@@ -68,12 +78,30 @@ def write_package(target: Path, model: Any, content: Content) -> str:
         rows_digest=content.rows_digest,
         rows_trained=content.rows_trained,
         evaluation=dict(content.evaluation),
-        lineage=dict(content.lineage),
+        lineage={**content.lineage, **({"not_compiled": why_not} if why_not else {})},
         environment=environment,
-        files={name: file_entry(target / name) for name in sorted(FILES)},
+        files={file.name: file_entry(file) for file in sorted(target.iterdir())},
+        compiled=compiled,
     )
     (target / MANIFEST).write_bytes(manifest.to_bytes())
     return manifest.digest
+
+
+def _write_compiled(file: Path, model: Any, content: Content) -> tuple[Compiled | None, str | None]:
+    """Fold the model and prove it, or say why not; what does not fold, or not exactly, is served as it is."""
+    try:
+        graph = fold(model, content.task, content.features, content.classes, content.golden)
+        equal = prove(graph, model, content.task, content.features, content.classes, content.real or content.golden)
+    except (UnfoldableError, NotEqualError) as reason:
+        log.info("no compiled form: %s", reason)
+        return None, str(reason)[:2000]
+    except Exception as error:
+        # Whatever a model has inside that nobody thought of: it still answers, and a package without is whole.
+        log.warning("no compiled form", exc_info=True)
+        return None, f"{error!r:.2000}"
+    file.write_bytes(graph)
+    log.info("compiled, and equal on %d rows to %.3g", equal.rows, equal.max_difference)
+    return Compiled(form="fold", rows=equal.rows, max_difference=equal.max_difference, flips=0), None
 
 
 def file_entry(path: Path) -> FileEntry:

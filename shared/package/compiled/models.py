@@ -1,0 +1,213 @@
+"""Which fitted models fold, and how: each becomes a function that adds its nodes to the graph."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from shared.package.compiled import calibrate
+from shared.package.compiled.errors import UnfoldableError
+from shared.package.compiled.graph import Graph
+from shared.package.compiled.inputs import Inputs, Key
+from shared.package.compiled.linear import Linear
+from shared.package.compiled.probe import Cell, Floats, Probe
+from shared.package.compiled.trees import Ensemble, Tree, boosted, constant, plain
+from shared.package.compiled.walk import Source, sources_after
+from shared.package.manifest import Feature
+
+Place = Mapping[Key, int]
+Emit = Callable[[Graph, Place], str]
+
+# Wrappers that answer with the scores of one fitted model inside.
+WRAPPERS = {
+    "FixedThresholdClassifier": "estimator_",
+    "TunedThresholdClassifierCV": "estimator_",
+    "FrozenEstimator": "estimator",
+    "GridSearchCV": "best_estimator_",
+    "RandomizedSearchCV": "best_estimator_",
+}
+HIST = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
+GRADIENT = ("GradientBoostingClassifier", "GradientBoostingRegressor")
+FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor")
+TREES = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor")
+LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
+LINEAR = (
+    *("ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars", "Lasso", "LassoCV"),
+    *("LassoLars", "LinearRegression", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor", "TheilSenRegressor"),
+)
+GENERALISED = ("GammaRegressor", "PoissonRegressor", "TweedieRegressor")
+LINKS = {"LogLink": "Exp", "LogitLink": "Sigmoid", "HalfLogitLink": "Sigmoid", "MultinomialLogit": "Softmax"}
+
+
+class Folder:
+    """Folds a model over the features of a contract; what it asks of the input is collected in `inputs`."""
+
+    def __init__(self, features: Sequence[Feature], usual: Mapping[str, Cell]) -> None:
+        self.inputs = Inputs()
+        self._features, self._usual = features, usual
+
+    def predictions(self, model: Any, steps: tuple[Any, ...] = ()) -> Emit:
+        """Return what `predict` of a regression says, float64[rows, 1]."""
+        name = _name(model)
+        if name == "Pipeline":
+            return self.predictions(model.steps[-1][1], (*steps, *(each for _, each in model.steps[:-1])))
+        if name in WRAPPERS:
+            return self.predictions(getattr(model, WRAPPERS[name]), steps)
+        raw = self._raw(model, steps)
+        if raw is None:
+            return self._averaged(model, steps)
+        # GradientBoostingRegressor has losses with the identity as link only.
+        loss = getattr(model, "_loss", getattr(model, "_base_loss", None)) if name not in GRADIENT else None
+        return _linked(raw, loss)
+
+    def chances(self, model: Any, steps: tuple[Any, ...] = ()) -> Emit:
+        """Return P(second class) as float64[rows, 1] of two classes, else one column per class."""
+        name = _name(model)
+        if name == "Pipeline":
+            return self.chances(model.steps[-1][1], (*steps, *(each for _, each in model.steps[:-1])))
+        if name in WRAPPERS:
+            return self.chances(getattr(model, WRAPPERS[name]), steps)
+        if name == "CalibratedClassifierCV":
+            return self._calibrated(model, steps)
+        raw = self._raw(model, steps)
+        if raw is None:
+            return self._averaged(model, steps)
+        if name in LOGISTIC or name == "SGDClassifier":
+            binary = len(model.classes_) == 2
+            if name == "SGDClassifier" and not (binary and model.loss == "log_loss"):
+                raise UnfoldableError("SGDClassifier is folded for two classes with log_loss only")
+            return lambda graph, place: _turned("Sigmoid" if binary else "Softmax", graph, raw(graph, place))
+        return _linked(raw, model._loss)
+
+    def _raw(self, model: Any, steps: tuple[Any, ...]) -> Emit | None:
+        """What `decision_function` says, or the prediction before the link; None for averages of trees."""
+        name = _name(model)
+        if name in HIST:
+            trees = [constant(float(value), k) for k, value in enumerate(np.ravel(model._baseline_prediction))]
+            trees += [boosted(tree, k) for stage in model._predictors for k, tree in enumerate(stage)]
+            return self._ensemble(model, trees, steps, single=False)
+        if name in GRADIENT:
+            return self._ensemble(model, _stages(model), steps, single=True)
+        if name in (*LOGISTIC, *LINEAR, *GENERALISED, "SGDClassifier"):
+            coefficients = np.atleast_2d(np.asarray(model.coef_, dtype=np.float64))
+            intercepts = np.broadcast_to(np.asarray(model.intercept_, dtype=np.float64), len(coefficients))
+            sources, probe = self._behind(model, steps)
+            return Linear(coefficients, intercepts, sources, probe, self.inputs).emit
+        if name in (*FORESTS, *TREES):
+            return None
+        raise UnfoldableError(f"{name} is no tree, no sum of trees and not linear")
+
+    def _averaged(self, model: Any, steps: tuple[Any, ...]) -> Emit:
+        """The mean of trees, summed in their order; a single tree is no mean."""
+        members = model.estimators_ if _name(model) in FORESTS else [model]
+        if model.n_outputs_ != 1:
+            raise UnfoldableError(f"{_name(model)} with {model.n_outputs_} outputs")
+        classes = len(getattr(model, "classes_", ()))
+        # Of two classes only the second counts; a regression has one value.
+        columns = {0: [0], 2: [1]}.get(classes, list(range(classes)))
+        trees = [
+            plain(member.tree_, member.tree_.value[:, 0, column], target)
+            for member in members
+            for target, column in enumerate(columns)
+        ]
+        total = self._ensemble(model, trees, steps, single=True)
+        if len(members) == 1 and _name(model) in TREES:
+            return total
+        return lambda graph, place: graph.add("Div", total(graph, place), graph.constant([float(len(members))]))
+
+    def _ensemble(self, model: Any, trees: list[Tree], steps: tuple[Any, ...], *, single: bool) -> Emit:
+        sources, probe = self._behind(model, steps)
+        return Ensemble(trees, sources, probe, self.inputs, single=single).emit
+
+    def _behind(self, model: Any, steps: tuple[Any, ...]) -> tuple[list[Source], Probe]:
+        kinds = [
+            Source(place, "rising" if one.type == "number" else "text") for place, one in enumerate(self._features)
+        ]
+        sources = sources_after(steps, kinds)
+        if len(sources) != model.n_features_in_:
+            raise UnfoldableError(f"{_name(model)} takes {model.n_features_in_} columns, not {len(sources)}")
+        if any(source.kind == "text" for source in sources):
+            raise UnfoldableError(f"{_name(model)} is given text")
+        for source in sources:
+            self.inputs.levels.setdefault(source.feature, set()).update(source.levels)
+        return sources, Probe(self._features, steps, self._usual)
+
+    def _calibrated(self, model: Any, steps: tuple[Any, ...]) -> Emit:
+        parts = [self._one_calibrated(each, steps) for each in model.calibrated_classifiers_]
+
+        def emit(graph: Graph, place: Place) -> str:
+            total, *others = (part(graph, place) for part in parts)
+            for other in others:
+                total = graph.add("Add", total, other)
+            return graph.add("Div", total, graph.constant([float(len(parts))])) if others else total
+
+        return emit
+
+    def _one_calibrated(self, part: Any, steps: tuple[Any, ...]) -> Emit:
+        binary = len(part.classes) == 2
+        if len(part.estimator.classes_) != len(part.classes):
+            raise UnfoldableError("a calibrated classifier that has not seen every class")
+        decides = hasattr(part.estimator, "decision_function")
+        decision = self._decision(part.estimator, steps) if decides else self.chances(part.estimator, steps)
+        if part.method == "temperature":
+            if not decides:
+                raise UnfoldableError("temperature scaling of a model without decision_function")
+            only = part.calibrators[0]
+            return lambda graph, place: calibrate.temperature(only, graph, decision(graph, place), binary=binary)
+        one = {"sigmoid": calibrate.sigmoid, "isotonic": calibrate.isotonic}[part.method]
+        if not binary:
+            raise UnfoldableError(f"{part.method} calibration of more than two classes")
+        return lambda graph, place: one(part.calibrators[0], graph, decision(graph, place))
+
+    def _decision(self, model: Any, steps: tuple[Any, ...]) -> Emit:
+        name = _name(model)
+        if name == "Pipeline":
+            return self._decision(model.steps[-1][1], (*steps, *(each for _, each in model.steps[:-1])))
+        if name in WRAPPERS:
+            return self._decision(getattr(model, WRAPPERS[name]), steps)
+        raw = self._raw(model, steps)
+        if raw is None:
+            raise UnfoldableError(f"{name} has no decision function")
+        return raw
+
+
+def _stages(model: Any) -> list[Tree]:
+    """The trees of the older gradient boosting, scaled as it scales them, behind its first guess."""
+    if not (isinstance(model.init_, str) or _name(model.init_) in ("DummyClassifier", "DummyRegressor")):
+        raise UnfoldableError(f"{_name(model)} with a model of its own as init")
+    first = model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))
+    trees = [constant(float(value), k) for k, value in enumerate(np.ravel(first))]
+    for stage in model.estimators_:
+        for k, member in enumerate(stage):
+            values: Floats = model.learning_rate * member.tree_.value[:, 0, 0]
+            trees.append(plain(member.tree_, values, k))
+    return trees
+
+
+def _linked(raw: Emit, loss: Any) -> Emit:
+    """The inverse of the link that the loss names."""
+    link = type(loss.link).__name__ if loss is not None else "IdentityLink"
+    if link == "IdentityLink":
+        return raw
+    if link not in LINKS:
+        raise UnfoldableError(f"the link {link}")
+
+    def emit(graph: Graph, place: Place) -> str:
+        value = raw(graph, place)
+        if link == "HalfLogitLink":
+            value = graph.add("Mul", value, graph.constant([2.0]))
+        return _turned(LINKS[link], graph, value)
+
+    return emit
+
+
+def _turned(operator: str, graph: Graph, value: str) -> str:
+    return graph.add(operator, value, axis=1) if operator == "Softmax" else graph.add(operator, value)
+
+
+def _name(model: Any) -> str:
+    """The class of an estimator of scikit-learn itself; anything else cannot be looked into."""
+    kind = type(model)
+    if kind.__module__.partition(".")[0] != "sklearn":
+        raise UnfoldableError(f"{kind.__module__}.{kind.__name__} is not scikit-learn's")
+    return kind.__name__
