@@ -50,12 +50,11 @@ def said(decoder: Decoder, body: bytes, *, slowly: bool) -> Any:
     """What comes of a body, as plain data: rows, or the refusal."""
     try:
         if slowly:
-            asked = msgspec.json.decode(body, type=Body)
-            rows = decoder._ask(asked.request_id, body, lambda: decoder._looked_at(asked, body, NOW)).rows
+            rows = decoder._looked_at(msgspec.json.decode(body, type=Body), body, NOW)
         else:
             rows = decoder.decode(body, NOW).rows
     except Refused as refused:
-        return refused.status, refused.detail, refused.more, refused.request_id
+        return refused.status, refused.detail, refused.more
     return json.loads(msgspec.json.encode(rows))
 
 
