@@ -8,7 +8,7 @@ from shared.package.compiled.errors import UnfoldableError
 from shared.package.compiled.graph import INPUT, Graph
 from shared.package.compiled.inputs import Inputs, Key
 from shared.package.compiled.probe import LARGEST, Floats, Probe
-from shared.package.compiled.trees import Bounds, level_columns
+from shared.package.compiled.trees import Bounds, bound_reach, level_columns
 from shared.package.compiled.walk import Affine, Source
 
 
@@ -37,6 +37,7 @@ class Linear:
         # A linear model refuses what is not finite, so the bounds are where the transformers leave float64.
         bounds = Bounds(sources, LARGEST)
         bounds.tell(sources, probe.cross(sources, bounds.columns, bounds.splits, single=False), inputs)
+        bound_reach(sources, probe, inputs)
 
     def emit(self, graph: Graph, place: Mapping[Key, int]) -> str:
         """Add the nodes and return the name of the result, float64[rows, outputs]."""

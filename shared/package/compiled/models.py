@@ -83,6 +83,8 @@ class Folder:
         """What `decision_function` says, or the prediction before the link; None for averages of trees."""
         name = _name(model)
         if name in HIST:
+            if model.is_categorical_ is not None:
+                raise UnfoldableError(f"{name} with categorical_features")
             trees = [constant(float(value), k) for k, value in enumerate(np.ravel(model._baseline_prediction))]
             trees += [boosted(tree, k) for stage in model._predictors for k, tree in enumerate(stage)]
             return self._ensemble(model, trees, steps, single=False)
