@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,14 @@ MODELS = (
 )
 
 
+def _quick_logistic() -> Any:
+    return linear_model.LogisticRegression(solver="newton-cholesky", tol=0.01)
+
+
+def _put(put: Callable[[Any], Any], model: Callable[[], Any]) -> Any:
+    return put(model())
+
+
 def _numbers(name: str, step: Callable[[], Any]) -> tuple[str, Callable[[Any], Any]]:
     return name, lambda model: behind(model, numbers=make_pipeline(impute.SimpleImputer(), step()))
 
@@ -193,8 +201,8 @@ STEPS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 )
 STEP_CASES = tuple(
     (
-        Case(name, "binary", lambda put=put: put(_boosting())),
-        Case(name, "binary", lambda put=put: put(linear_model.LogisticRegression(solver="newton-cholesky", tol=0.01))),
+        Case(name, "binary", partial(_put, put, _boosting)),
+        Case(name, "binary", partial(_put, put, _quick_logistic)),
     )
     for name, put in STEPS
 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.package.manifest import Feature, Manifest
 
 Scores = NDArray[np.float64]
-Columns = Mapping[str, Sequence[object]]
+Columns = Mapping[str, Sequence[object] | NDArray[Any]]
 
 
 class OutsideError(ValueError):
@@ -113,7 +113,10 @@ class CompiledScorer:
 
 
 def _look_up(
-    table: Mapping[Any, Row | None], other: Row | None, cells: Sequence[object], inside: NDArray[np.bool_]
+    table: Mapping[Any, Row | None],
+    other: Row | None,
+    cells: Sequence[object] | NDArray[Any],
+    inside: NDArray[np.bool_],
 ) -> Scores:
     """Return the table's rows of these cells; marks in `inside` those that have none."""
     places = {level: place for place, level in enumerate(table)}
