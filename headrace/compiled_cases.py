@@ -133,6 +133,14 @@ MODELS = (
         "binary",
         lambda: FixedThresholdClassifier(behind(_boosting()), threshold=0.3),
     ),
+    _case("MLPClassifier, MLPRegressor", "binary", lambda: neural_network.MLPClassifier((4,), tol=1.0, random_state=1)),
+    _case(
+        "VotingClassifier, soft",
+        "binary",
+        lambda: ensemble.VotingClassifier(
+            [("a", _boosting()), ("b", linear_model.LogisticRegression())], voting="soft", weights=[1, 2]
+        ),
+    ),
     _case(
         "HistGradientBoostingClassifier, categorical_features",
         "binary",
@@ -141,12 +149,6 @@ MODELS = (
     _case("AdaBoostClassifier", "binary", lambda: ensemble.AdaBoostClassifier(n_estimators=3)),
     _case("GaussianNB", "binary", naive_bayes.GaussianNB),
     _case("KNeighborsClassifier", "binary", neighbors.KNeighborsClassifier),
-    _case("MLPClassifier", "binary", lambda: neural_network.MLPClassifier((4,), tol=1.0, random_state=1)),
-    _case(
-        "VotingClassifier",
-        "binary",
-        lambda: ensemble.VotingClassifier([("a", _boosting()), ("b", naive_bayes.GaussianNB())], voting="soft"),
-    ),
 )
 
 

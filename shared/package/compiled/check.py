@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 # What `fold` makes, and nothing that reads, branches, loops or calls.
 OPERATORS = {
     "": {
-        *("Add", "Clip", "Concat", "Div", "Exp", "Gather", "Identity", "IsNaN", "MatMul", "Mul", "Neg", "ReduceSum"),
-        *("Sigmoid", "Softmax", "Sub", "Where"),
+        *("Add", "Clip", "Concat", "Div", "Exp", "Gather", "IsNaN", "MatMul", "Mul", "Neg", "Relu"),
+        *("Sigmoid", "Softmax", "Sub", "Tanh", "Where"),
     },
     ML: {"TreeEnsemble"},
 }
@@ -30,7 +30,7 @@ PLAIN = {AttributeProto.INT, AttributeProto.INTS, AttributeProto.FLOAT, Attribut
 TYPES = {TensorProto.DOUBLE, TensorProto.INT64, TensorProto.UINT8, TensorProto.BOOL}
 # Packages that this process has proven: their digest names every byte, so once is enough.
 _PROVEN: set[str] = set()
-MOST_OPERATORS, MOST_COLUMNS, DEEPEST = 5_000, 20_000, 1_000
+MOST_OPERATORS, MOST_COLUMNS, WIDEST, DEEPEST = 5_000, 20_000, 1_024, 1_000
 
 
 def check_compiled(package: "Package", model: Any) -> None:
@@ -79,7 +79,7 @@ def _check_graph(content: bytes, kinds: list[str], score_columns: int) -> None:
     for tensor in graph.initializer:
         _check_tensor(tensor)
         # Two small tensors broadcast to a huge one: no constant may be wider than what it can meet.
-        if len(tensor.dims) > 2 or max(tensor.dims, default=1) > max(plan.width, score_columns, 2):
+        if len(tensor.dims) > 2 or max(tensor.dims, default=1) > max(plan.width, score_columns, WIDEST):
             raise ValueError(f"the constant {tensor.name[:50]!r} is larger than anything here")
     known = {INPUT: plan.width} | {tensor.name: 0 for tensor in graph.initializer}
     for node in graph.node:

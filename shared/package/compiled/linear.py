@@ -31,7 +31,11 @@ class Linear:
                 if affine is None:
                     raise UnfoldableError("a linear model behind a transformer that is not a single scaler")
                 self._take(inputs.number(feature), coefficients[:, column], affine, levels[column].null)
-            for output in range(len(coefficients) if mine else 0):
+            if len(mine) <= len(coefficients):
+                for column in mine:
+                    self._take(inputs.level(feature, levels[column]), coefficients[:, column])
+                continue
+            for output in range(len(coefficients)):
                 summed = _weighted([levels[column] for column in mine], coefficients[output, mine])
                 self._take(inputs.level(feature, summed), np.eye(len(coefficients))[output])
         # A linear model refuses what is not finite, so the bounds are where the transformers leave float64.

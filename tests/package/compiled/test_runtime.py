@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ def test_one_row_is_the_same_row_with_names(toy_package: tuple[Path, str]) -> No
     assert scorer.score_row([0.3], ["red"]) == scorer.score({"size": [0.3], "colour": ["red"]})[0]
     assert scorer.score_row([None], [None]) == scorer.score({"size": [None], "colour": [None]})[0]
     assert scorer.score_array({"size": [0.1, 0.2], "colour": ["red", "~"]}).shape == (2, 1)
+
+
+def test_threads_that_score_at_once_get_the_answers_of_their_own_rows(toy_package: tuple[Path, str]) -> None:
+    path, _ = toy_package
+    scorer = load_compiled(path, read_package(path).manifest)
+    sizes = [place / 50 - 2 for place in range(200)]
+    wanted = scorer.score({"size": sizes, "colour": ["green"] * 200})
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda size: scorer.score_row([size], ["green"]), sizes)) == wanted
 
 
 def test_a_plan_reads_back_as_it_was_written_and_odd_ones_are_refused() -> None:
