@@ -115,7 +115,7 @@ class Packages:
         # Through the very function that will answer: warms it, and proves it once more.
         check_golden(golden, scorer(golden.columns))
         rows = metrics.SERVING_ROWS_PER_CALL.labels(package.manifest.use_case)
-        return Loaded(package, Coalescer(scorer, self.scoring, rows.observe), compiled)
+        return Loaded(package, Coalescer(scorer, self.scoring, rows.observe, compiled), compiled)
 
 
 @dataclass

@@ -56,7 +56,7 @@ class Served(msgspec.Struct, frozen=True):
     blocks: list[str] = []
     scores: Sequence[Sequence[float]] = []
     decisions: list[str] = []
-    reasons: list[str] = []
+    reasons: Sequence[str] = []
     places: list[int | None] = []
     propensities: list[float] = []
     arms: list[str] = []
@@ -82,22 +82,27 @@ def decide_rows(
     policy: Policy, rows: Rows, scores: Sequence[Sequence[float]], counts: CapacityTaken, use_case: str
 ) -> Decided:
     """Decide row by row in the order of the request, each with the capacity that the rows before it left."""
-    used = {block: counts.of(use_case, block) for block in dict.fromkeys(rows.blocks)}
+    used = {block: counts.of(use_case, block) for block in (rows.blocks if len(rows) == 1 else set(rows.blocks))}
     if len(rows) > FEW_ROWS:
         found = decide_in_order(policy, rows.blocks, scores, [bool(each) for each in rows.flagged], used)
         return Decided(found.decisions, found.reasons, found.places, _taken(rows.blocks, found.decisions))
-    left = {block: {each: n - used[block].get(each, 0) for each, n in policy.limits.items()} for block in used}
     decided = Decided([], [], [], {})
+    left: dict[str, dict[str, int]] = {}
     for block, score, flagged in zip(rows.blocks, scores, rows.flagged, strict=True):
-        room = left[block]
+        room = left.get(block)
+        if room is None:
+            taken = used[block]
+            room = left[block] = {name: limit - taken.get(name, 0) for name, limit in policy.limits.items()}
         decision, reason, _ = decide(policy, score, room, bool(flagged))
-        decided.decisions.append(decision)
-        decided.reasons.append(reason)
-        decided.places.append(None)
+        place = None
         if decision in room:
             room[decision] -= 1
-            decided.places[-1] = policy.limits[decision] - room[decision]
-    return decided._replace(taken=_taken(rows.blocks, decided.decisions))
+            place = policy.limits[decision] - room[decision]
+        decided.decisions.append(decision)
+        decided.reasons.append(reason)
+        decided.places.append(place)
+    decided.taken.update(_taken(rows.blocks, decided.decisions))
+    return decided
 
 
 def _taken(blocks: Sequence[str], decisions: Sequence[str]) -> Taken:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 
@@ -84,22 +84,17 @@ class Decoder:
 
     def decode(self, body: bytes, now: datetime | None) -> Ask:
         """Return what is asked; `now` is event time for records that give none. Raises Refused."""
-        if fitting := self._shape.read(body):
-            return self._ask(fitting.request_id, body, lambda: self._fitted(fitting, now))
-        try:
-            asked = _BODY.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise body_fault(body, error, ("request_id", "records", "record")) from error
-        return self._ask(asked.request_id, body, lambda: self._looked_at(asked, body, now))
-
-    def _ask(self, request_id: str | None, body: bytes, rows: Callable[[], Rows]) -> Ask:
+        fitting = self._shape.read(body)
+        asked = _read(body) if fitting is None else fitting
+        request_id = asked.request_id
         if request_id is not None and not REQUEST_ID.fullmatch(request_id):
             raise Refused(422, "request_id must match [A-Za-z0-9._:-]{1,128}", field="request_id", limit=128)
         try:
-            return Ask(request_id, rows(), body)
+            rows = self._looked_at(asked, body, now) if isinstance(asked, Body) else self._fitted(asked, now)
         except Refused as refused:
             refused.request_id = request_id
             raise
+        return Ask(request_id, rows, body)
 
     def _fitted(self, fitting: Fitting, now: datetime | None) -> Rows:
         numbers, columns = self.contract.numbers, fitting.columns
@@ -109,7 +104,7 @@ class Decoder:
             blocks,
             dict(zip(numbers, columns[: len(numbers)], strict=True)),
             dict(zip(self.contract.categories, columns[len(numbers) : -1], strict=True)),
-            [[]] * fitting.count,  # one for all: nobody adds to it
+            [[]] * fitting.rows,  # one for all: nobody adds to it
         )
 
     def _looked_at(self, asked: Body, body: bytes, now: datetime | None) -> Rows:
@@ -228,6 +223,13 @@ def _utc(text: str) -> datetime | None:
 def _latest(now: datetime | None) -> datetime:
     # A time far ahead would count as the current block for ever and push the true one out of the request index.
     return min(LATEST, now + MAX_AHEAD) if now else LATEST
+
+
+def _read(body: bytes) -> Body:
+    try:
+        return _BODY.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise body_fault(body, error, ("request_id", "records", "record")) from error
 
 
 def _records(asked: Body) -> list[Fields]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, MutableMapping
 from dataclasses import dataclass
 from types import coroutine
 from typing import Any
@@ -62,8 +62,7 @@ class Front:
             except GoneError:
                 return
             except Exception:
-                log.exception("a request failed", extra={"path": path[:200]})
-                answer = Answer(500, problem_body(Problem(500, "this request failed inside")), CONTENT_TYPE)
+                answer = _failed(path)
             await respond(send, answer)
         elif path in ("/healthz", "/readyz", "/metrics") and scope["method"] in ("GET", "HEAD"):
             await respond(send, await self._health(path), body=scope["method"] == "GET")
@@ -109,6 +108,24 @@ class Front:
         client = f"key {caller.name}" if self.keys.configured else client_of(scope, self.keys, shown)
         self.throttle.check(client, monotonic())
         return caller
+
+    def at_once(
+        self, peer: tuple[str, int] | None, use_case: str, headers: Iterable[tuple[bytes, bytes]], body: bytes
+    ) -> Answer | None:
+        """Answer a prediction in this very call; None, with nothing done, where the usual way has to say more."""
+        named = dict(headers)
+        shown = named.get(b"authorization", b"").decode("latin-1")
+        try:
+            caller = check_role(self.keys.caller(shown), "publisher")
+            _check_type(named)
+        except Problem:
+            return None
+        client = f"key {caller.name}" if self.keys.configured else client_of({"client": peer}, self.keys, shown)
+        try:
+            said = self.predictor.at_once(use_case, body, lambda: self.throttle.check(client, monotonic()))
+        except Exception:
+            return _failed(use_case)
+        return Answer(200, said) if said is not None else None
 
     async def _v1(self, path: str, scope: Scope, receive: Receive) -> Answer:
         try:
@@ -158,6 +175,11 @@ def _refusal(problem: Problem) -> Answer:
     if problem.status in (408, 413, 415):
         headers.append(("connection", "close"))  # the rest of the body is not read
     return Answer(problem.status, problem_body(problem), CONTENT_TYPE, tuple(headers))
+
+
+def _failed(path: str) -> Answer:
+    log.exception("a request failed", extra={"path": path[:200]})
+    return Answer(500, problem_body(Problem(500, "this request failed inside")), CONTENT_TYPE)
 
 
 def _again(body: bytes) -> Receive:
@@ -233,7 +255,8 @@ def _resumed(begun: Coroutine[Any, Any, Message], waits_for: Any) -> Generator[A
     except BaseException as error:
         begun.throw(error)
         raise
-    return (yield from begun)  # type: ignore[misc]  # only a decorated generator may do so
+    message: Message = yield from begun
+    return message
 
 
 async def _in_time(coming: Awaitable[Message]) -> Message:

@@ -52,6 +52,8 @@ class Journal:
         self._sealed_bytes = 0
         self._file = -1
         self._following = ""
+        # Whether the last entry was refused: then the next most likely will be, too.
+        self.full = False
         self._lock: Lock[Ledger] | None = None
         self._syncing: asyncio.Task[None] | None = None
 
@@ -97,12 +99,14 @@ class Journal:
 
     def append_frame(self, head: Head, data: bytes) -> Position:
         """`append` for an entry that was framed before the lock was taken."""
+        self.full = True
         if self._offset + len(data) > self.options.segment_bytes and self._offset > 0:
             self._roll()
         if self._sealed_bytes + self._offset + len(data) > self.options.max_bytes:
             self._make_room(len(data))
         position = Position(self._segment, self._offset)
         self._write(data)
+        self.full = False
         self.ledger.apply(head, position)
         return position
 

@@ -33,14 +33,25 @@ class Lock(Generic[T]):
     async def __aenter__(self) -> T:
         if not self._taken():
             await self._wait()
+        return self._looked()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.release()
+
+    def take(self) -> T | None:
+        """Take the lock if nobody holds it; then `release` must follow."""
+        return self._looked() if self._taken() else None
+
+    def release(self) -> None:
+        """Let others in."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _looked(self) -> T:
         try:
             return self._look()
         except BaseException:
-            self._release()
+            self.release()
             raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._release()
 
     async def _wait(self) -> None:
         deadline, wait = monotonic() + self._seconds, 0.0002
@@ -56,6 +67,3 @@ class Lock(Generic[T]):
         except BlockingIOError:
             return False
         return True
-
-    def _release(self) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)

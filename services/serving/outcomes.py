@@ -1,5 +1,6 @@
 """Takes outcomes over HTTP: what really happened, checked against the contract, into the journal."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from services.serving.ids import new_request_id
 from services.serving.journal import Journal, SpoolFullError
 from services.serving.live import Served as Serving
 from services.serving.lock import SpoolBusyError
-from services.serving.predict import Answer
+from services.serving.predict import SMALL_BODY, Answer
 from shared.contract import Contract
 from shared.events import MAX_ROWS, OutcomeRecorded
 from shared.spine.clock import Clock, wall_now
@@ -67,7 +68,8 @@ class Outcomes:
     async def answer(self, use_case: str, body: bytes) -> Answer:
         """Accept all outcomes of a request, or none."""
         try:
-            known = read_outcomes(self._contract(use_case), body, self.clock.known)
+            asked = self._contract(use_case), body, self.clock.known
+            known = await asyncio.to_thread(read_outcomes, *asked) if len(body) > SMALL_BODY else read_outcomes(*asked)
             await self._write(use_case, known)
         except Problem as problem:
             status = "failed" if problem.status >= 500 else "refused"

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from services.serving import answers, metrics
+from services.serving.allowance import Allowance
 from services.serving.answers import SERVED_JSON, Missed, Served
 from services.serving.decode import Ask
 from services.serving.entries import Head, Message
@@ -27,8 +28,6 @@ from shared.spine.problems import Problem
 log = logging.getLogger(__name__)
 
 JSON = "application/json"
-# Refusals and failures are events too, but a thousand of them a second must not fill the spool.
-TOLD_PER_SECOND = 20.0
 # Larger bodies are read, decided and rendered in the thread that scores, so that the small ones need not wait for them.
 SMALL_BODY = 64 * 1024
 # So much of them may be there at once.
@@ -65,30 +64,49 @@ class Predictor:
     time_limit: float = 10.0
 
     def __post_init__(self) -> None:
-        # Each kind has its own: wrong clients must not hide a release that fails.
-        self._left: dict[Missed, float] = {"refused": TOLD_PER_SECOND, "failed": TOLD_PER_SECOND}
-        self._since = monotonic()
+        self._allowance = Allowance()
         self._bytes_waiting = 0
+
+    def at_once(self, use_case: str, body: bytes, admit: Callable[[], None] = lambda: None) -> bytes | None:
+        """Answer without waiting for anything; None, with nothing done, where `answer` has to say more or to wait.
+
+        `admit` is asked last; what it raises is `answer`'s to say as well.
+        """
+        started, live, lock = monotonic(), self.serving.live.get(use_case), self.journal.locked()
+        if live is None or len(body) > SMALL_BODY or self.journal.full or self.journal.options.fsync != "never":
+            return None
+        try:
+            ask = live.decoder.decode(body, self.clock.known)
+            scores = live.model.at_once(ask.rows)
+            ledger = lock.take() if scores else None
+            if not scores or ledger is None:
+                return None
+            try:
+                admit()
+                first = self._first(live, ask)
+                entry = first or self._append(self._prepare(live, ask, scores, started, ledger.taken))
+            finally:
+                lock.release()
+        except Exception:
+            return None
+        said = self._render(live, entry)
+        metrics.latency_of(use_case).observe(monotonic() - started)
+        return said
 
     async def answer(self, use_case: str, body: bytes) -> Answer:
         """Answer one request; everything that can go wrong is a problem document, and an event."""
         started = monotonic()
         live: Live | None = None
         ask: Ask | None = None
-        scores: Scores | None = None
         try:
             live = self._live(use_case)
             if len(body) <= SMALL_BODY:
                 ask = live.decoder.decode(body, self.clock.known)
-                scores = live.model.at_once(ask.rows)
-            if ask and scores and self.journal.options.fsync == "never":
-                # Nothing is waited for but the journal's lock, which has a limit of its own.
-                result = self._render(live, await self._write(live, ask, scores, started))
-            else:
-                with self._room_for(body):
-                    async with asyncio.timeout(self.time_limit):
-                        ask = ask or await live.model.in_thread(_read, live, body, self.clock.known)
-                        result = await self._predict(live, ask, scores, started)
+            with self._room_for(body):
+                async with asyncio.timeout(self.time_limit):
+                    if ask is None:
+                        ask = await self._decode(live, body)
+                    result = await self._predict(live, ask, started)
         except Exception as error:
             problem = _problem_of(error)
             request_id = ask.request_id if ask else getattr(problem, "request_id", None)
@@ -112,7 +130,7 @@ class Predictor:
         status: Missed = "failed" if problem.status >= 500 or model_is_why else "refused"
         metrics.requests_of(use_case if known else "", "predict", status).inc()
         spool_is_why = isinstance(problem.__cause__, SpoolBusyError | SpoolFullError)
-        if known and not spool_is_why and self._may_tell(status):
+        if known and not spool_is_why and self._allowance.take(status):
             event = answers.missed_event(use_case, name, status, problem.detail, live.version if live else None)
             # The event time that an answer would have had, so that both count in the same block.
             await self._tell(event, max(ask.rows.times) if ask else self.clock.known or wall_now())
@@ -139,12 +157,15 @@ class Predictor:
         finally:
             self._bytes_waiting -= len(body)
 
-    async def _predict(self, live: Live, ask: Ask, scores: Scores | None, started: float) -> bytes:
+    async def _decode(self, live: Live, body: bytes) -> Ask:
+        return await live.model.in_thread(_read, live, body, self.clock.known)
+
+    async def _predict(self, live: Live, ask: Ask, started: float) -> bytes:
         """Answer what takes its time: a model that is not compiled, many rows, a disk that is waited for."""
         large = len(ask.body) > SMALL_BODY or len(ask.rows) > MAX_ROWS_AT_ONCE
-        entry = await self._repeated(live, ask) if scores is None else None
+        entry = await self._repeated(live, ask)
         if entry is None:
-            scores = scores or await live.model.score(ask.rows)
+            scores = live.model.at_once(ask.rows) or await live.model.score(ask.rows)
             write = self._write_beside if large else self._write
             entry = await write(live, ask, scores, started)
         await self.journal.durable()
@@ -222,16 +243,6 @@ class Predictor:
         for (decision, reason), count in counts.items():
             metrics.predictions_of(use_case, decision, reason).inc(count)
         return answers.render(head, events or [answers.read_served(body) for body in bodies])
-
-    def _may_tell(self, status: Missed) -> bool:
-        now = monotonic()
-        gained, self._since = (now - self._since) * TOLD_PER_SECOND, now
-        for kind, left in self._left.items():
-            self._left[kind] = min(TOLD_PER_SECOND, left + gained)
-        if self._left[status] < 1:
-            return False
-        self._left[status] -= 1
-        return True
 
     async def _tell(self, event: Served, time: datetime) -> None:
         body = SERVED_JSON.encode(event)

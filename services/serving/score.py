@@ -11,6 +11,7 @@ from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
 from services.serving.decode import Rows
+from shared.package.compiled.runtime import OutsideError
 
 Scores = list[list[float]]
 Columns = Mapping[str, Sequence[object]]
@@ -26,10 +27,6 @@ MAX_ROWS_AT_ONCE = 500
 
 class OverloadedError(Exception):
     """More rows wait than can be answered in time."""
-
-
-class OutsideError(Exception):
-    """The compiled form may not answer this: the original does."""
 
 
 class BadRowError(Exception):

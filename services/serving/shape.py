@@ -23,7 +23,7 @@ class Fitting(NamedTuple):
     """A body that fits: its columns, one tuple each, in the order numbers, categories, event time."""
 
     request_id: str | None
-    count: int
+    rows: int
     columns: Sequence[tuple[Any, ...]]
 
 

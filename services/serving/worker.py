@@ -25,6 +25,7 @@ from services.serving.live import Served
 from services.serving.lock import SpoolBusyError
 from services.serving.outcomes import Outcomes
 from services.serving.predict import Predictor
+from services.serving.quick import protocol_of
 from services.serving.reports import Reporter
 from services.serving.settings import ServingSettings
 from shared.package.allow_list import warm
@@ -123,7 +124,7 @@ class Worker:
         await self.resume()
         config = uvicorn.Config(
             self.front,
-            http="httptools",
+            http=protocol_of(self.front),
             ws="none",
             lifespan="on",
             log_config=None,

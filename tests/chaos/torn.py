@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from shared.package.manifest import FILES, MANIFEST, Manifest
+from shared.package.manifest import MANIFEST, Manifest
 
 
 def tear(path: Path, chance: random.Random) -> str:
@@ -51,7 +51,7 @@ def package_variant(stored: Path, name: str) -> tuple[str, dict[str, bytes]]:
     document: dict[str, Any] = json.loads((stored / MANIFEST).read_bytes())
     document["lineage"] = {**document["lineage"], "chaos": name}
     manifest = Manifest.model_validate(document)
-    files = {file: (stored / file).read_bytes() for file in sorted(FILES)}
+    files = {file: (stored / file).read_bytes() for file in sorted(manifest.files)}
     return manifest.digest, {**files, MANIFEST: manifest.to_bytes()}
 
 

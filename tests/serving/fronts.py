@@ -14,7 +14,7 @@ from services.serving.live import Served
 from services.serving.outcomes import Outcomes
 from services.serving.predict import Predictor
 from services.serving.reports import Reporter
-from services.serving.score import Coalescer
+from services.serving.score import Coalescer, Compiled
 from services.serving.settings import ServingSettings
 from shared.package import PackageStore
 from shared.spine.auth import ApiKeys
@@ -24,14 +24,17 @@ from tests.serving.toy import NOW, contract, live_of
 
 
 @asynccontextmanager
-async def open_front(home: Path, behind: App, body_bytes: int, keys: ApiKeys) -> AsyncIterator[Front]:
+async def open_front(
+    home: Path, behind: App, body_bytes: int, keys: ApiKeys, compiled: Compiled | None = None
+) -> AsyncIterator[Front]:
     """A front that serves the toy contract; `behind` is asked for everything else."""
     clock, settings = Clock("replay", NOW), ServingSettings(home=home, clock="replay")
     journal = Journal(settings.spool)
     await journal.open()
     with ThreadPoolExecutor(1) as executor:
         served = Served()
-        served.switch(live_of(Coalescer(lambda columns: [[0.9] for _ in columns["size"]], executor), contract()))
+        model = Coalescer(lambda columns: [[0.9] for _ in columns["size"]], executor, compiled=compiled)
+        served.switch(live_of(model, contract()))
         packages = Packages(PackageStore(str(home / "store")), home / "cache", executor)
         reporter = Reporter(journal, clock, "serving/0", 0, "0")
         activator = Activator(served, packages, home / "releases", reporter, lambda: None)

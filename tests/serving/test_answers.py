@@ -79,7 +79,8 @@ def test_many_rows_become_events_of_500_and_large_rows_of_fewer() -> None:
 @pytest.mark.parametrize("text", ["x" * 256, "é" * 256, '"' * 256, "\n" * 256])
 def test_the_largest_body_makes_events_that_a_topic_takes(text: str) -> None:
     # One large record after the other, and the small ones at the end: no average says how large an event is.
-    records: list[Fields] = [{"colour": text}] * 2000 + [{}] * 8000
+    large, small = Fields(colour=text), Fields()
+    records = [large] * 2000 + [small] * 8000
     rows = Decoder(UNDER).rows(records, NOW)
     decided = answers.decide_rows(POLICY, rows, [[0.5]] * 10_000, CapacityTaken(), "trains")
     written = answers.served_events(VERSION, "r-1", rows, [[0.5]] * 10_000, decided, 1.5)
@@ -93,7 +94,7 @@ def test_a_record_that_no_event_can_hold_is_refused_by_name() -> None:
     records: list[Fields] = [{}, {f"c{column}": "\x01" * 256 for column in range(900)}]
     rows = decoder.rows(records, NOW)
     decided = answers.decide_rows(POLICY, rows, [[0.5]] * 2, CapacityTaken(), "trains")
-    with pytest.raises(Refused, match="record 1 makes an event of .* bytes, at most 1000000 are allowed"):
+    with pytest.raises(Refused, match=r"record 1 makes an event of .* bytes, at most 1000000 are allowed"):
         answers.served_events(VERSION, "r-1", rows, [[0.5]] * 2, decided, 1.5)
 
 

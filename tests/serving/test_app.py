@@ -102,6 +102,8 @@ async def test_releases_are_swapped_under_load_without_a_failed_request(kafka: s
                 answers.append(answer.json())
 
         loads = [asyncio.create_task(load()) for _ in range(4)]
+        # A release is live sooner than a client has its first answer.
+        await running.until(partial(_longer, answers, 0))
         for sequence, toy in enumerate(toys[1:], start=2):
             await publish(toy.released(sequence, under))
             await running.until(serves("swapped", sequence))

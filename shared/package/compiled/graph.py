@@ -33,11 +33,12 @@ class Graph:
         return name
 
     def to_bytes(self, result: str, width: int, score_columns: int, metadata: Mapping[str, str]) -> bytes:
-        """Return the model whose output is `result`, float64[rows, score_columns]."""
-        # The name of the output is fixed; Identity is removed when the graph is loaded.
-        nodes = [*self._nodes, helper.make_node("Identity", [result], [OUTPUT])]
+        """Return the model whose output is `result`, float64[rows, score_columns]; it comes from the last node."""
+        if self._nodes[-1].output[0] != result:
+            raise ValueError(f"{result} is not what the last node gives")
+        self._nodes[-1].output[0] = OUTPUT
         graph = helper.make_graph(
-            nodes,
+            self._nodes,
             "compiled",
             [helper.make_tensor_value_info(INPUT, TensorProto.DOUBLE, ["rows", width])],
             [helper.make_tensor_value_info(OUTPUT, TensorProto.DOUBLE, ["rows", score_columns])],

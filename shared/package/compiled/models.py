@@ -36,6 +36,7 @@ LINEAR = (
     *("LassoLars", "LinearRegression", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor", "TheilSenRegressor"),
 )
 GENERALISED = ("GammaRegressor", "PoissonRegressor", "TweedieRegressor")
+ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "softmax": "Softmax"}
 LINKS = {"LogLink": "Exp", "LogitLink": "Sigmoid", "HalfLogitLink": "Sigmoid", "MultinomialLogit": "Softmax"}
 
 
@@ -53,6 +54,8 @@ class Folder:
             return self.predictions(model.steps[-1][1], (*steps, *(each for _, each in model.steps[:-1])))
         if name in WRAPPERS:
             return self.predictions(getattr(model, WRAPPERS[name]), steps)
+        if name == "VotingRegressor":
+            return _mean([self.predictions(each, steps) for each in model.estimators_], model._weights_not_none)
         raw = self._raw(model, steps)
         if raw is None:
             return self._averaged(model, steps)
@@ -68,10 +71,16 @@ class Folder:
         if name in WRAPPERS:
             return self.chances(getattr(model, WRAPPERS[name]), steps)
         if name == "CalibratedClassifierCV":
-            return self._calibrated(model, steps)
+            return _mean([self._one_calibrated(each, steps) for each in model.calibrated_classifiers_])
+        if name == "VotingClassifier":
+            if model.voting != "soft":
+                raise UnfoldableError("VotingClassifier is folded with soft votes only")
+            return _mean([self.chances(each, steps) for each in model.estimators_], model._weights_not_none)
         raw = self._raw(model, steps)
         if raw is None:
             return self._averaged(model, steps)
+        if name == "MLPClassifier":
+            return lambda graph, place: _turned(ACTIVATIONS[model.out_activation_], graph, raw(graph, place))
         if name in LOGISTIC or name == "SGDClassifier":
             binary = len(model.classes_) == 2
             if name == "SGDClassifier" and not (binary and model.loss == "log_loss"):
@@ -83,6 +92,8 @@ class Folder:
         """What `decision_function` says, or the prediction before the link; None for averages of trees."""
         name = _name(model)
         if name in HIST:
+            if model.is_categorical_ is not None:
+                raise UnfoldableError(f"{name} with categorical_features")
             trees = [constant(float(value), k) for k, value in enumerate(np.ravel(model._baseline_prediction))]
             trees += [boosted(tree, k) for stage in model._predictors for k, tree in enumerate(stage)]
             return self._ensemble(model, trees, steps, single=False)
@@ -93,9 +104,27 @@ class Folder:
             intercepts = np.broadcast_to(np.asarray(model.intercept_, dtype=np.float64), len(coefficients))
             sources, probe = self._behind(model, steps)
             return Linear(coefficients, intercepts, sources, probe, self.inputs).emit
+        if name in ("MLPClassifier", "MLPRegressor"):
+            return self._layers(model, steps)
         if name in (*FORESTS, *TREES):
             return None
-        raise UnfoldableError(f"{name} is no tree, no sum of trees and not linear")
+        raise UnfoldableError(f"{name} is no tree, no mean or sum of trees, no network and not linear")
+
+    def _layers(self, model: Any, steps: tuple[Any, ...]) -> Emit:
+        """A network up to, and without, what turns its last layer into scores."""
+        sources, probe = self._behind(model, steps)
+        first = Linear(model.coefs_[0].T, model.intercepts_[0], sources, probe, self.inputs)
+
+        def emit(graph: Graph, place: Place) -> str:
+            value = first.emit(graph, place)
+            for weights, bias in zip(model.coefs_[1:], model.intercepts_[1:], strict=True):
+                if model.activation != "identity":
+                    value = _turned(ACTIVATIONS[model.activation], graph, value)
+                product = graph.add("MatMul", value, graph.constant(weights))
+                value = graph.add("Add", product, graph.constant(bias))
+            return value
+
+        return emit
 
     def _averaged(self, model: Any, steps: tuple[Any, ...]) -> Emit:
         """The mean of trees, summed in their order; a single tree is no mean."""
@@ -131,17 +160,6 @@ class Folder:
         for source in sources:
             self.inputs.levels.setdefault(source.feature, set()).update(source.levels)
         return sources, Probe(self._features, steps, self._usual)
-
-    def _calibrated(self, model: Any, steps: tuple[Any, ...]) -> Emit:
-        parts = [self._one_calibrated(each, steps) for each in model.calibrated_classifiers_]
-
-        def emit(graph: Graph, place: Place) -> str:
-            total, *others = (part(graph, place) for part in parts)
-            for other in others:
-                total = graph.add("Add", total, other)
-            return graph.add("Div", total, graph.constant([float(len(parts))])) if others else total
-
-        return emit
 
     def _one_calibrated(self, part: Any, steps: tuple[Any, ...]) -> Emit:
         binary = len(part.classes) == 2
@@ -182,6 +200,23 @@ def _stages(model: Any) -> list[Tree]:
             values: Floats = model.learning_rate * member.tree_.value[:, 0, 0]
             trees.append(plain(member.tree_, values, k))
     return trees
+
+
+def _mean(parts: list[Emit], weights: Sequence[float] | None = None) -> Emit:
+    """The mean of what the parts say, summed in their order."""
+
+    def emit(graph: Graph, place: Place) -> str:
+        values = [part(graph, place) for part in parts]
+        if weights is not None:
+            weighed = zip(values, weights, strict=True)
+            values = [graph.add("Mul", value, graph.constant([float(weight)])) for value, weight in weighed]
+        total, *others = values
+        for other in others:
+            total = graph.add("Add", total, other)
+        share = float(len(parts)) if weights is None else float(np.sum(weights))
+        return graph.add("Div", total, graph.constant([share])) if others else total
+
+    return emit
 
 
 def _linked(raw: Emit, loss: Any) -> Emit:

@@ -10,12 +10,14 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shared.package.compiled.plan import KEY, Row, read_plan
+from shared.package.refusal import PackageRefused
 
 if TYPE_CHECKING:
     from shared.package.manifest import Feature, Manifest
 
 Scores = NDArray[np.float64]
-Columns = Mapping[str, Sequence[object]]
+Cells = Sequence[object] | NDArray[Any]
+Columns = Mapping[str, Cells]
 
 
 class OutsideError(ValueError):
@@ -112,9 +114,7 @@ class CompiledScorer:
         return inputs, inside
 
 
-def _look_up(
-    table: Mapping[Any, Row | None], other: Row | None, cells: Sequence[object], inside: NDArray[np.bool_]
-) -> Scores:
+def _look_up(table: Mapping[Any, Row | None], other: Row | None, cells: Cells, inside: NDArray[np.bool_]) -> Scores:
     """Return the table's rows of these cells; marks in `inside` those that have none."""
     places = {level: place for place, level in enumerate(table)}
     unknown, null = len(places), places[None]
@@ -138,7 +138,10 @@ def session_of(content: bytes) -> onnxruntime.InferenceSession:
 
 
 def load_compiled(path: Path, manifest: "Manifest") -> CompiledScorer:
-    """Load the compiled form of the package directory `path`; its bytes must have been verified."""
+    """Load the compiled form of the package directory `path`, whose bytes were verified; raises PackageRefused."""
     from shared.package.manifest import COMPILED
 
-    return CompiledScorer((path / COMPILED).read_bytes(), manifest.features, manifest.score_columns)
+    try:
+        return CompiledScorer((path / COMPILED).read_bytes(), manifest.features, manifest.score_columns)
+    except Exception as error:  # ONNX Runtime raises whatever it likes
+        raise PackageRefused("compiled", f"{COMPILED} cannot be loaded here: {error!r:.500}") from error

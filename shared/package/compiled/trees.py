@@ -43,8 +43,6 @@ def boosted(predictor: Any, target: int = 0) -> Tree:
     """One tree of HistGradientBoosting."""
     nodes = predictor.nodes
     leaf = nodes["is_leaf"].astype(bool)
-    if np.any(nodes["is_categorical"][~leaf]):
-        raise UnfoldableError("HistGradientBoosting with categorical_features")
     whole = {name: nodes[name].astype(np.int64) for name in ("left", "right", "feature_idx")}
     null_left = nodes["missing_go_to_left"].astype(bool)
     splits, values = nodes["num_threshold"].astype(np.float64), nodes["value"].astype(np.float64)
@@ -105,6 +103,7 @@ class Ensemble:
         )
         splits[rising] = crossed[: np.count_nonzero(rising)]
         bounds.tell(sources, crossed[np.count_nonzero(rising) :], inputs)
+        bound_reach(sources, probe, inputs)
         found: Floats = splits[back.ravel()]
         return found
 
@@ -137,6 +136,13 @@ class Bounds:
         for column, smallest, largest in zip(self.columns.tolist(), low.tolist(), high.tolist(), strict=False):
             first = -LARGEST if smallest == -np.inf else float(np.nextafter(smallest, np.inf))
             inputs.bound(sources[column].feature, first, min(largest, LARGEST))
+
+
+def bound_reach(sources: Sequence[Source], probe: Probe, inputs: Inputs) -> None:
+    """Leave numbers to the original that a transformer on their way refuses."""
+    for source in sources:
+        if source.kind == "rising" and not source.exact:
+            inputs.bound(source.feature, -probe.reach, probe.reach)
 
 
 def level_columns(
