@@ -1,5 +1,6 @@
 """A small package of each kind, made the way the trainer makes them."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,10 +92,16 @@ def toy_model() -> Pipeline:
     return fitted()
 
 
-@pytest.fixture
-def toy_package(tmp_path: Path, toy_model: Pipeline) -> tuple[Path, str]:
-    path = tmp_path / "package"
+@pytest.fixture(scope="session")
+def written_once(tmp_path_factory: pytest.TempPathFactory, toy_model: Pipeline) -> tuple[Path, str]:
+    path = tmp_path_factory.mktemp("toy") / "package"
     return path, write_package(path, toy_model, make_content(toy_model))
+
+
+@pytest.fixture
+def toy_package(tmp_path: Path, written_once: tuple[Path, str]) -> tuple[Path, str]:
+    path, digest = written_once
+    return shutil.copytree(path, tmp_path / "package"), digest
 
 
 @pytest.fixture
