@@ -63,8 +63,7 @@ def _mlserver(batching: bool) -> Command:
     def command(environment: Path, work: Path, port: int) -> Sequence[str]:
         grpc, metrics = free_ports(2)
         server = {
-            "host": "127.0.0.1", "http_port": port, "grpc_port": grpc, "metrics_port": metrics,
-            "parallel_workers": 0, "debug": False,
+            "host": "127.0.0.1", "http_port": port, "grpc_port": grpc, "metrics_port": metrics, "debug": False,
         }  # fmt: skip
         model = {"name": "flights", "implementation": "mlserver_runtime.Flights"}
         if batching:

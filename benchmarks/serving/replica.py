@@ -23,7 +23,6 @@ from shared.spine.clock import monotonic, wall_now
 from shared.spine.topics import provision
 
 SOURCE = "benchmark"
-_POLL_SECONDS = 0.02
 # The limit of one client is checked for every request, and set so high that it never refuses one.
 SETTINGS: Mapping[str, str] = {
     "HEADRACE_SERVING_REQUESTS_PER_SECOND": "1000000",
@@ -84,7 +83,9 @@ class Replica:
         finally:
             connection.close()
 
-    async def until(self, reached: Callable[[dict[str, Any]], bool], seconds: float = 120.0) -> float:
+    async def until(
+        self, reached: Callable[[dict[str, Any]], bool], seconds: float = 120.0, poll_seconds: float = 0.02
+    ) -> float:
         """Wait until the status is as wanted; returns the seconds that took. Raises NotReachedError."""
         begun = monotonic()
         while monotonic() - begun < seconds:
@@ -93,7 +94,7 @@ class Replica:
                 return monotonic() - begun
             if self.process.pid is None:
                 raise NotReachedError(f"serving ended; see {self.process.log}")
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(poll_seconds)
         raise NotReachedError(f"not reached in {seconds:.0f} s: {str(await asyncio.to_thread(self.status))[:2000]}")
 
     async def drained(self, seconds: float = 600.0) -> float:

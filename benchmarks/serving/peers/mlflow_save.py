@@ -3,7 +3,7 @@
 import sys
 
 import mlflow.sklearn
-from skops_model import load_model
+from skops_model import TRUSTED, load_model
 
 if __name__ == "__main__":
-    mlflow.sklearn.save_model(load_model(), sys.argv[1], pyfunc_predict_fn="predict_proba")
+    mlflow.sklearn.save_model(load_model(), sys.argv[1], pyfunc_predict_fn="predict_proba", skops_trusted_types=TRUSTED)

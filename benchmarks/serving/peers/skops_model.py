@@ -7,9 +7,9 @@ import skops.io
 
 # Each peer is started in a directory of its own that holds the file.
 MODEL = Path("model.skops")
-_TRUSTED = ["numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
+TRUSTED = ["numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 
 def load_model() -> Any:
     """Return the fitted pipeline."""
-    return skops.io.load(MODEL, trusted=_TRUSTED)
+    return skops.io.load(MODEL, trusted=TRUSTED)
