@@ -24,12 +24,11 @@ class Said(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Answered:
-    """One request with its end: status 0 when nobody answered; `tries` is how often it was sent."""
+    """One request with its end: a status for each try, 0 where nobody answered."""
 
     begun: float
     ended: float
-    status: int
-    tries: int
+    statuses: tuple[int, ...]
     said: Said | None
 
 
@@ -46,14 +45,14 @@ class Client:
 
     async def ask(self, body: bytes, first: int = 0) -> Answered:
         """Send a body until it is answered, at most once to each replica."""
-        begun, status, answer, tries = monotonic(), 0, b"", 0
+        begun, statuses, said = monotonic(), [], None
         for offset in range(len(self.ports)):
-            port, tries = self.ports[(first + offset) % len(self.ports)], tries + 1
-            status, answer = await self._once(port, body)
+            status, answer = await self._once(self.ports[(first + offset) % len(self.ports)], body)
+            statuses.append(status)
             if status == 200:
+                said = _SAID.decode(answer)
                 break
-        said = _SAID.decode(answer) if status == 200 else None
-        return Answered(begun, monotonic(), status, tries, said)
+        return Answered(begun, monotonic(), tuple(statuses), said)
 
     def close(self) -> None:
         """Hang up everywhere."""
@@ -64,9 +63,11 @@ class Client:
         request = request_of(f"{LOOPBACK}:{port}", self.path, body)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                if port not in self.connections:
-                    self.connections[port] = await connect(LOOPBACK, port)
-                return await self.connections[port].ask(request)
+                connection = self.connections.get(port)
+                # A connection that was closed while nobody used it says nothing about the replica of now.
+                if connection is None or connection.closed:
+                    connection = self.connections[port] = await connect(LOOPBACK, port)
+                return await connection.ask(request)
         except (OSError, TimeoutError):
             if broken := self.connections.pop(port, None):
                 broken.close()

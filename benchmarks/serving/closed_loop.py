@@ -57,6 +57,11 @@ class Connection(asyncio.Protocol):
             self._transport.write(request)
         return self._waiting
 
+    @property
+    def closed(self) -> bool:
+        """Whether the other side has hung up, or we have."""
+        return self._transport.is_closing()
+
     def close(self) -> None:
         """Hang up."""
         self._transport.close()

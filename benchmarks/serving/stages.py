@@ -82,8 +82,9 @@ def launch(
 
 def admit(run: Run, started: Sequence[PeerProcess | None], built: Built, ours: Sequence[Target]) -> list[Target]:
     """Wait for everybody, compare everybody's scores with scikit-learn's, and return who answers all of them."""
-    expected, found = expected_scores(built.path, run.records), []
-    for one in [*ours, *filter(None, started)]:
+    expected, found = expected_scores(built.path, run.records), list[Target]()
+    everybody: list[Target | PeerProcess] = [*ours, *filter(None, started)]
+    for one in everybody:
         try:
             target = one if isinstance(one, Target) else one.ready(run.records[:1])
             difference = largest_difference(target, run.records, expected)
