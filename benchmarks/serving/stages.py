@@ -103,9 +103,11 @@ def limit_process(run: Run, built: Built) -> PeerProcess | None:
     if not (built.path / "compiled.onnx").exists():
         run.results.not_measured[LIMIT] = "the package has no compiled form"
         return None
-    command = lambda environment, _work, port: [  # noqa: E731
-        str(environment / "bin" / "python"), "-m", "benchmarks.serving.peers.limit", str(built.path), str(port)
-    ]  # fmt: skip
+
+    def command(environment: Path, _work: Path, port: int) -> list[str]:
+        python = str(environment / "bin" / "python")
+        return [python, "-m", "benchmarks.serving.peers.limit", str(built.path), str(port)]
+
     return launch(run, Peer(LIMIT, None, dialects.PLAIN, command), None, built, LIMIT)
 
 
