@@ -1,11 +1,15 @@
 """What processes cost, read from /proc: CPU seconds, resident memory, and who descends from whom."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
+from shared.spine.clock import monotonic
+
+_LOOK_SECONDS, _IDLE_SHARE = 1.0, 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -48,6 +52,16 @@ def cost_of(pids: Iterable[int]) -> Cost:
             ticks += int(fields[11]) + int(fields[12])
             pages += int(fields[21])
     return Cost(ticks / _TICKS, pages * _PAGE)
+
+
+def wait_until_idle(pids: Sequence[int], at_most_seconds: float = 60.0) -> None:
+    """Return when these processes have almost nothing to do: what a server loads after its start is no request's cost."""
+    pause, end = Event(), monotonic() + at_most_seconds
+    while monotonic() < end:
+        before = cost_of(pids).cpu_seconds
+        pause.wait(_LOOK_SECONDS)
+        if cost_of(pids).cpu_seconds - before <= _IDLE_SHARE * _LOOK_SECONDS:
+            return
 
 
 def _fields(stat: Path) -> list[str]:
