@@ -55,7 +55,7 @@ def cost_of(pids: Iterable[int]) -> Cost:
 
 
 def wait_until_idle(pids: Sequence[int], at_most_seconds: float = 60.0) -> None:
-    """Return when these processes have almost nothing to do: what a server loads after its start is no request's cost."""
+    """Return when these processes rest: what a server loads after its start is no cost of a request."""
     pause, end = Event(), monotonic() + at_most_seconds
     while monotonic() < end:
         before = cost_of(pids).cpu_seconds
