@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.serving.dialects import Record
 from benchmarks.serving.load import Loaded, LoadError, load, write_bodies
-from benchmarks.serving.processes import cost_of, wait_until_idle
+from benchmarks.serving.processes import cost_of
 from benchmarks.serving.targets import Target
 from shared.spine.clock import monotonic
 
@@ -60,8 +60,6 @@ def interleave(
     targets: Sequence[Target], scenario: Scenario, rounds: int, records: Sequence[Record], folder: Path
 ) -> Samples:
     """Measure A, B, C, A, B, C …; a server that fails once is left out from then on, with the reason."""
-    for target in targets:
-        wait_until_idle([pid for pids in target.processes().values() for pid in pids])
     files = {target.name: folder / f"{scenario.name}-{target.name}.bodies" for target in targets}
     for target in targets:
         write_bodies(files[target.name], bodies_of(target, records, scenario.records))

@@ -9,7 +9,7 @@ from threading import Event
 
 from shared.spine.clock import monotonic
 
-_LOOK_SECONDS, _IDLE_SHARE = 1.0, 0.05
+_LOOK_SECONDS, _IDLE_SHARE = 1.0, 0.1
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -54,7 +54,7 @@ def cost_of(pids: Iterable[int]) -> Cost:
     return Cost(ticks / _TICKS, pages * _PAGE)
 
 
-def wait_until_idle(pids: Sequence[int], at_most_seconds: float = 60.0) -> None:
+def wait_until_idle(pids: Sequence[int], at_most_seconds: float = 30.0) -> None:
     """Return when these processes rest: what a server loads after its start is no cost of a request."""
     pause, end = Event(), monotonic() + at_most_seconds
     while monotonic() < end:

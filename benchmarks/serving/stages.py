@@ -17,6 +17,7 @@ from benchmarks.serving.environments import UnavailableError, ensure_all
 from benchmarks.serving.measure import Missing, Scenario, interleave
 from benchmarks.serving.ours import Ours
 from benchmarks.serving.packages import FULL, SMALL, Built, build
+from benchmarks.serving.processes import wait_until_idle
 from benchmarks.serving.records import Record, expected_scores, read_records
 from benchmarks.serving.report import Results
 from benchmarks.serving.targets import ONE_THREAD, PeerProcess, Target
@@ -95,6 +96,7 @@ def admit(run: Run, started: Sequence[PeerProcess | None], built: Built, ours: S
         run.results.differences[target.name] = difference
         run.say(f"{target.name}: scores differ from scikit-learn by at most {difference:.3g}")
         found.append(target)
+    wait_until_idle([pid for target in found for pids in target.processes().values() for pid in pids])
     return found
 
 
