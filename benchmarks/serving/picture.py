@@ -33,6 +33,6 @@ def _bars(axes: Any, servers: Mapping[str, Any]) -> None:
     bars = axes.barh([name.replace("_", ", ") for name in names], [rates[name] for name in names], color=colours)
     axes.bar_label(bars, [f"{rates[name]:,.0f}" for name in names], padding=3)
     axes.set_xscale("log")
-    axes.set_xlim(right=max(rates.values()) * 4)
+    axes.set_xlim(1, max(rates.values()) * 8)
     axes.set_xlabel("requests a second")
     axes.spines[["top", "right"]].set_visible(False)
