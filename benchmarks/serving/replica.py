@@ -1,6 +1,7 @@
 """Our own serving as the product starts it: on an embedded Kafka, with what events released; all of it is on."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ SETTINGS: Mapping[str, str] = {
     "HEADRACE_SERVING_REQUESTS_PER_SECOND": "1000000",
     "HEADRACE_SERVING_BODY_BYTES": str(16 * 1024 * 1024),
 }
+
+
+# A topic that is just made has no leader for a moment; the producer says so each time, and tries again by itself.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class NotReachedError(Exception):
