@@ -14,6 +14,7 @@ from benchmarks.serving.packages import Built
 from benchmarks.serving.replica import Replica, release, serves
 from benchmarks.serving.soak_swaps import percentile
 from headrace.embedded_kafka import EmbeddedKafka
+from shared.spine.clock import monotonic
 
 _CALM_SECONDS = 5.0
 _DRAIN_SECONDS = 3600.0
@@ -34,12 +35,15 @@ async def away(
     async with load.running():
         await asyncio.sleep(_CALM_SECONDS)
         await asyncio.to_thread(kafka.stop)
-        for replica in replicas:
-            await asyncio.sleep(asked.away_seconds / (len(replicas) + 1))
+        gone = monotonic()
+        for number, replica in enumerate(replicas, start=1):
+            due = gone + number * asked.away_seconds / (len(replicas) + 1)
+            await asyncio.sleep(max(0.0, due - monotonic()))
             await asyncio.to_thread(replica.process.stop)
             replica.process.start()
             await replica.until(lambda status: status["ready"])
-        await asyncio.sleep(asked.away_seconds / (len(replicas) + 1))
+        await asyncio.sleep(max(0.0, gone + asked.away_seconds - monotonic()))
+        away_seconds = monotonic() - gone
         await asyncio.to_thread(kafka.start)
         drained = await replicas[0].drained(_DRAIN_SECONDS)
     await replicas[0].drained(_DRAIN_SECONDS)
@@ -48,7 +52,7 @@ async def away(
     there = {request_id for request_id, _ in found}
     milliseconds = [(answer.ended - answer.begun) * 1000 for answer in answers]
     return {
-        "away_seconds": asked.away_seconds,
+        "away_seconds": round(away_seconds, 1),
         "requests": len(answers),
         "failed": sum(answer.said is None for answer in answers),
         "failed_with": sorted({answer.statuses for answer in answers if answer.said is None}),
