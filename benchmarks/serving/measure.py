@@ -63,18 +63,22 @@ def interleave(
     files = {target.name: folder / f"{scenario.name}-{target.name}.bodies" for target in targets}
     for target in targets:
         write_bodies(files[target.name], bodies_of(target, records, scenario.records))
+        target.rest()
     found: Samples = {target.name: [] for target in targets}
     for number in range(rounds):
         for target in targets:
             taken = found[target.name]
             if isinstance(taken, Missing):
                 continue
+            target.wake()
             try:
                 taken.append(measure(target, files[target.name], scenario))
             except LoadError as error:
                 found[target.name] = Missing(str(error)[:300])
                 print(f"    {scenario.name} {target.name}: {error}", flush=True)
                 continue
+            finally:
+                target.rest()
             said = taken[-1]
             print(
                 f"    {scenario.name} round {number + 1} {target.name}: {said.requests_per_second:,.1f} requests/s, "

@@ -1,6 +1,7 @@
 """What processes cost, read from /proc: CPU seconds, resident memory, and who descends from whom."""
 
 import os
+import signal
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from threading import Event
 
 from shared.spine.clock import monotonic
 
-_LOOK_SECONDS, _IDLE_SHARE = 1.0, 0.1
+_LOOK_SECONDS, _IDLE_SHARE = 1.0, 0.25
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -52,6 +53,13 @@ def cost_of(pids: Iterable[int]) -> Cost:
             ticks += int(fields[11]) + int(fields[12])
             pages += int(fields[21])
     return Cost(ticks / _TICKS, pages * _PAGE)
+
+
+def signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to processes that we have started; who is gone needs none."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def wait_until_idle(pids: Sequence[int], at_most_seconds: float = 30.0) -> None:

@@ -1,15 +1,16 @@
 """A server under measurement: where and how it is asked, which processes it consists of, and how a peer is started."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from benchmarks.serving.dialects import Dialect, Record
 from benchmarks.serving.environments import UnavailableError
-from benchmarks.serving.processes import descendants
+from benchmarks.serving.processes import descendants, signal_all
 from headrace.child_process import end, last_lines, spawn
 from headrace.ports import LOOPBACK
 from headrace.settings import inherited_environment
@@ -24,13 +25,18 @@ SILENT = {"BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true", "D
 
 @dataclass(frozen=True)
 class Target:
-    """Something that answers predictions; `processes` says by role which processes it consists of."""
+    """Something that answers predictions; `processes` says by role which processes it consists of.
+
+    `rest` stops it between its rounds, `wake` lets it go on: an idle server may take a share of a core from others.
+    """
 
     name: str
     port: int
     dialect: Dialect
     processes: Callable[[], Mapping[str, Sequence[int]]]
     settle: Callable[[], None] = lambda: None
+    rest: Callable[[], None] = lambda: None
+    wake: Callable[[], None] = lambda: None
 
     @property
     def url(self) -> str:
@@ -78,7 +84,8 @@ class PeerProcess:
             try:
                 status, answer = post(self._port, self._dialect, records)
                 if status == 200:
-                    return Target(self.name, self._port, self._dialect, self._processes)
+                    target = Target(self.name, self._port, self._dialect, self._processes)
+                    return replace(target, rest=self._rest, wake=self._wake)
                 said = f"{status} {answer[:300]!r}"
             except (OSError, HTTPException) as error:
                 said = repr(error)
@@ -88,11 +95,18 @@ class PeerProcess:
     def stop(self) -> None:
         """End it with everything that it has started."""
         if self._process is not None:
+            self._wake()
             end(self._process, 10.0)
 
     def _processes(self) -> Mapping[str, Sequence[int]]:
         assert self._process is not None
         return {"worker": descendants(self._process.pid)}
+
+    def _rest(self) -> None:
+        signal_all(self._processes()["worker"], signal.SIGSTOP)
+
+    def _wake(self) -> None:
+        signal_all(self._processes()["worker"], signal.SIGCONT)
 
     def _pause(self) -> None:
         assert self._process is not None
