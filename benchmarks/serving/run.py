@@ -25,12 +25,14 @@ from benchmarks.serving.report import Results
 from benchmarks.serving.stages import (
     Run,
     admit,
+    attempt,
     chosen,
     launch,
     limit_process,
     measure_bulk,
     measure_kept,
     measure_single,
+    measure_starts,
     prepare,
 )
 
@@ -57,11 +59,10 @@ def measure(run: Run) -> None:
     # What is not asked any more must not take the memory and the core of what is.
     for process in filter(None, started):
         process.stop()
-    measure_bulk(run, ours, folded)
+    attempt(run, "10,000 rows", lambda: measure_bulk(run, ours, folded))
     if kept is not None:
-        measure_kept(run, ours, kept, environments)
-    run.say("From start to first answer, with Kafka absent")
-    run.results.start_seconds = ours.starts(folded.use_case, run.records[:1], max(3, run.asked.rounds))
+        attempt(run, "without a compiled form", lambda: measure_kept(run, ours, kept, environments))
+    attempt(run, "start to first answer", lambda: measure_starts(run, ours, folded))
 
 
 def about(asked: argparse.Namespace) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -178,3 +178,18 @@ def measure_kept(run: Run, ours: Ours, kept: Built, environments: dict[str, Path
         scenario = Scenario(name, 1, connections, run.asked.seconds)
         found = interleave(targets, scenario, run.asked.rounds, run.records, run.folder)
         run.results.scenarios[name] = {each.removesuffix("_kept"): samples for each, samples in found.items()}
+
+
+def measure_starts(run: Run, ours: Ours, built: Built) -> None:
+    """From start to first answer, with Kafka absent and the package in the local cache; the last stage, it ends Kafka."""
+    run.say("From start to first answer, with Kafka absent")
+    run.results.start_seconds = ours.starts(built.use_case, run.records[:1], max(3, run.asked.rounds))
+
+
+def attempt(run: Run, name: str, stage: Callable[[], None]) -> None:
+    """Run a late stage; when it fails, what was measured before it is still reported, and the failure beside it."""
+    try:
+        stage()
+    except Exception as error:
+        run.results.not_measured[name] = repr(error)[:500]
+        run.say(f"{name} failed: {error!r}")
