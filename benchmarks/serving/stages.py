@@ -181,7 +181,7 @@ def measure_kept(run: Run, ours: Ours, kept: Built, environments: dict[str, Path
 
 
 def measure_starts(run: Run, ours: Ours, built: Built) -> None:
-    """From start to first answer, with Kafka absent and the package in the local cache; the last stage, it ends Kafka."""
+    """From start to first answer, with Kafka absent and the package in the local cache; it ends Kafka for good."""
     run.say("From start to first answer, with Kafka absent")
     run.results.start_seconds = ours.starts(built.use_case, run.records[:1], max(3, run.asked.rounds))
 
