@@ -17,7 +17,7 @@ CONTAINER_TESTS := \
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help secrets demo demo-year test test-containers ci check chaos lint types fast lock docs clean
+.PHONY: help secrets demo demo-year test test-containers ci check chaos bench-serving soak lint types fast lock docs clean
 
 help: ## Show what can be asked for
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -44,6 +44,12 @@ test: $(STAMP) lint types ## Everything CI checks: style, types, all tests on re
 
 chaos: $(STAMP) ## Kill, pause, tear, repeat and fill, then count whether anything was lost (QUICK=1 SEED=7 REPORT=FILE)
 	@$(BIN)/python -m tests.chaos.run $(if $(QUICK),,--long) --seed $(SEED) $(if $(REPORT),--report $(REPORT))
+
+bench-serving: $(STAMP) ## Measure serving beside MLflow, BentoML, MLServer, LitServe and FastAPI (QUICK=1 REPORT=FILE)
+	@$(BIN)/python -m benchmarks.serving.run $(if $(QUICK),--quick) $(if $(REPORT),--report $(REPORT))
+
+soak: $(STAMP) ## Swaps under load, a million requests, Kafka away for ten minutes (REPORT=FILE)
+	@$(BIN)/python -m benchmarks.serving.soak $(if $(REPORT),--report $(REPORT))
 
 test-containers: $(STAMP) ## Stores, delivery and the loop again, on Kafka and PostgreSQL in containers (needs Docker)
 	@echo "==> Tests on Kafka and PostgreSQL in containers"

@@ -1,0 +1,154 @@
+"""Our own serving as the product starts it: on an embedded Kafka, with what events released; all of it is on."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.serving.packages import Built
+from benchmarks.serving.processes import command_of, descendants
+from headrace.ports import LOOPBACK, free_ports
+from headrace.service_commands import environment_of
+from headrace.service_process import ServiceCommand, ServiceProcess
+from shared.contract import derive_policy
+from shared.events import Event, ModelReleased, UseCaseApplied, to_record
+from shared.package import read_package
+from shared.spine.clock import monotonic, wall_now
+from shared.spine.topics import provision
+
+SOURCE = "benchmark"
+# The limit of one client is checked for every request, and set so high that it never refuses one.
+SETTINGS: Mapping[str, str] = {
+    "HEADRACE_SERVING_REQUESTS_PER_SECOND": "1000000",
+    "HEADRACE_SERVING_BODY_BYTES": str(16 * 1024 * 1024),
+}
+
+
+# A topic that is just made has no leader for a moment; the producer says so each time, and tries again by itself.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+class NotReachedError(Exception):
+    """A replica did not come to where it should be in time."""
+
+
+@dataclass
+class Replica:
+    """One replica of serving under a home: main process, workers, shipper."""
+
+    home: Path
+    kafka: str
+    workers: int = 1
+    instance: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=lambda: free_ports(1)[0])
+
+    def __post_init__(self) -> None:
+        variables = {
+            **SETTINGS,
+            "HEADRACE_KAFKA": self.kafka,
+            "HEADRACE_SERVING_PORT": str(self.port),
+            "HEADRACE_SERVING_WORKERS": str(self.workers),
+            "HEADRACE_INSTANCE": str(self.instance),
+            **self.settings,
+        }
+        command = (sys.executable, "-m", "services.serving.app")
+        self.process = ServiceProcess(
+            ServiceCommand("serving", command, self.port, environment_of(self.home, variables)),
+            self.home / f"serving-{self.instance}.log",
+            stop_deadline_seconds=40.0,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def pids(self, module: str) -> list[int]:
+        """The processes of `services.serving.<module>`: worker or shipper."""
+        assert self.process.pid is not None, f"serving ended; see {self.process.log}"
+        return [pid for pid in descendants(self.process.pid) if f"services.serving.{module}" in command_of(pid)]
+
+    def status(self) -> dict[str, Any] | None:
+        """What /v1/status says; None when nothing answers."""
+        connection = HTTPConnection(LOOPBACK, self.port, timeout=5)
+        try:
+            connection.request("GET", "/v1/status")
+            said: dict[str, Any] = msgspec.json.decode(connection.getresponse().read())
+            return said
+        except (OSError, HTTPException, msgspec.MsgspecError):
+            return None
+        finally:
+            connection.close()
+
+    async def until(
+        self, reached: Callable[[dict[str, Any]], bool], seconds: float = 120.0, poll_seconds: float = 0.02
+    ) -> float:
+        """Wait until the status is as wanted; returns the seconds that took. Raises NotReachedError."""
+        begun = monotonic()
+        while monotonic() - begun < seconds:
+            status = await asyncio.to_thread(self.status)
+            if status is not None and reached(status):
+                return monotonic() - begun
+            if self.process.pid is None:
+                raise NotReachedError(f"serving ended; see {self.process.log}")
+            await asyncio.sleep(poll_seconds)
+        raise NotReachedError(f"not reached in {seconds:.0f} s: {str(await asyncio.to_thread(self.status))[:2000]}")
+
+    async def drained(self, seconds: float = 600.0) -> float:
+        """Wait until Kafka has acknowledged all that was answered; returns the seconds that took."""
+        return await self.until(lambda status: status["pending"]["spool_unacked"] == 0, seconds)
+
+
+def serves(use_case: str, sequence: int) -> Callable[[dict[str, Any]], bool]:
+    """Whether every live worker serves a release."""
+    return lambda status: status["ready"] and status["detail"]["releases"].get(use_case) == sequence
+
+
+def applied(built: Built) -> UseCaseApplied:
+    """The event of the registry that puts the contract in force."""
+    contract = built.contract
+    return UseCaseApplied.begin(
+        source=SOURCE, time=wall_now(), use_case=contract.use_case, contract_digest=contract.digest,
+        contract=contract.to_json(), revision=1, changed=[], signed_by="benchmark",
+    )  # fmt: skip
+
+
+def released(built: Built, sequence: int) -> ModelReleased:
+    """The event of the registry that makes a package live, with the policy as the registry derives it."""
+    package = read_package(built.path)
+    return ModelReleased.begin(
+        source=SOURCE, time=wall_now(), use_case=built.use_case, sequence=sequence, package_digest=built.digest,
+        behaviour_digest=package.manifest.behaviour_digest, contract_digest=built.contract.digest,
+        policy=derive_policy(built.contract, package.demand()).model_dump(mode="json"),
+        cause="person", reason="the benchmark measures it", released_by="benchmark",
+    )  # fmt: skip
+
+
+async def publish(kafka: str, *events: Event) -> None:
+    """Say events as the registry would."""
+    await provision({"bootstrap_servers": kafka})
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True)
+    await producer.start()
+    try:
+        for event in events:
+            record = to_record(event)
+            await producer.send_and_wait(record.topic, record.value, record.key, headers=list(record.headers))
+    finally:
+        await producer.stop()
+
+
+async def release(replica: Replica, *built: Built) -> None:
+    """Apply and release packages, and wait until they are served."""
+    for each in built:
+        await asyncio.to_thread(each.put_into, replica.home)
+    await publish(replica.kafka, *(event for each in built for event in (applied(each), released(each, 1))))
+    for each in built:
+        await replica.until(serves(each.use_case, 1))
