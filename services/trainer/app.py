@@ -9,7 +9,7 @@ from services.trainer import api
 from services.trainer.evaluations import Evaluations
 from services.trainer.freshness import Freshness
 from services.trainer.handlers import Seed, add_handlers
-from services.trainer.models import Models
+from shared.evaluation.models import Models
 from services.trainer.requests import decide_requests
 from services.trainer.runs import Runs
 from services.trainer.settings import TrainerSettings

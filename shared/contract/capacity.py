@@ -57,6 +57,17 @@ class CapacityCount:
         self._limits = dict(limits)
         self._used: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
+    def under(self, limits: Mapping[str, int]) -> CapacityCount:
+        """The same counts under other limits, as when a contract changes within a block."""
+        other = CapacityCount(limits)
+        other._used = self._used
+        return other
+
+    def note(self, block: str, decision: str) -> None:
+        """Count a decision without a cap: one that comes later counts it."""
+        if decision not in self._limits:
+            self._used[block][decision] += 1
+
     def left(self, block: str) -> dict[str, int]:
         """What each capped decision has left in this block."""
         used = self._used[block]

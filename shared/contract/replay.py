@@ -29,10 +29,12 @@ def decide_in_order(
     blocks: Sequence[str],
     scores: Sequence[Sequence[float]] | NDArray[np.float64],
     flagged: Sequence[bool] | None = None,
+    ledger: CapacityCount | None = None,
 ) -> Replayed:
     """What `decide` would say row after row; the rows must come sorted by (event time, prediction id).
 
-    Every block starts with its full capacity. ValueError where columns differ in length or scores are not finite.
+    Every block starts with its full capacity, unless a `ledger` says what is taken already; then what these rows take
+    is counted there. ValueError where columns differ in length or scores are not finite.
     """
     table = np.asarray(scores, dtype=np.float64)
     out = np.zeros(len(blocks), dtype=bool) if flagged is None else np.asarray(flagged, dtype=bool)
@@ -46,11 +48,21 @@ def decide_in_order(
     if policy.task == "regression":
         decisions = [CONSTANT if bad else ESTIMATE for bad in out.tolist()]
         return Replayed(decisions, ["flagged" if bad else "cost" for bad in out.tolist()], [None] * len(blocks))
-    return _classify(policy, blocks, table, out)
+    if ledger is None:
+        return _classify(policy, blocks, table, out, CapacityCount(policy.limits))
+    ledger = ledger.under(policy.limits)
+    decided = _classify(policy, blocks, table, out, ledger)
+    for block, decision in zip(blocks, decided.decisions, strict=True):
+        ledger.note(block, decision)
+    return decided
 
 
 def _classify(
-    policy: Policy, blocks: Sequence[str], scores: NDArray[np.float64], flagged: NDArray[np.bool_]
+    policy: Policy,
+    blocks: Sequence[str],
+    scores: NDArray[np.float64],
+    flagged: NDArray[np.bool_],
+    ledger: CapacityCount,
 ) -> Replayed:
     names = [rule.name for rule in policy.rules]
     expected = expected_costs([rule.costs for rule in policy.rules], scores)
@@ -58,7 +70,6 @@ def _classify(
     cheapest = np.argmin(expected, axis=1)
     taken = np.argmin(priced, axis=1)
     places: list[int | None] = [None] * len(blocks)
-    ledger = CapacityCount(policy.limits)
     capped = np.array([rule.capacity is not None for rule in policy.rules])
     for row in np.flatnonzero(capped[taken] & ~flagged).tolist():
         left = ledger.left(blocks[row])

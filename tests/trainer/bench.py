@@ -19,7 +19,7 @@ from services.trainer.handlers import (
     on_training_requested,
     on_use_case_applied,
 )
-from services.trainer.models import Models
+from shared.evaluation.models import Models
 from services.trainer.requests import decide_requests
 from services.trainer.runs import Runs
 from services.trainer.settings import TrainerSettings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.trainer.models import KEPT, Models
+from shared.evaluation.models import KEPT, Models
 from shared.contract import CapacityCount, Contract, cost_minor, decide, derive_policy
 from shared.events import Event, PackageEvaluated
 from shared.feedback.joined import joined
