@@ -12,9 +12,51 @@ from headrace.command_parts import AsJson, UseCase, a_time, console, settings_of
 
 def add_commands(app: typer.Typer) -> None:
     """Register them."""
+    app.command(epilog='Example:  headrace query "select block, count(*) n from joined group by block order by block"')(query)
+    app.command(epilog="Example:  headrace data flights_late")(data)
     app.command(epilog="Example:  headrace backtest flights_late --contract small.yaml --from 2013-04-01 --to 2013-04-30")(
         backtest
     )
+
+
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="one SELECT over decisions, outcomes and joined", metavar="SQL")],
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="TIME", help="joined: outcomes known by then; else all")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(metavar="VERSIONS", help="as a training pinned them: 'decisions@12, outcomes@11'")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv, json or parquet")] = "table",
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="write it there", dir_okay=False)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="rows shown as a table; 50 unless said")] = None,
+) -> None:
+    """Ask the decisions and outcomes in SQL, read-only; the system may be running or not."""
+    from headrace.query import FORMATS, ask, tables_of, write
+    from shared.spine.settings import SpineSettings
+
+    if form not in FORMATS:
+        raise typer.BadParameter("table, csv, json or parquet", param_hint="--format")
+    location = SpineSettings(home=settings_of(context).home).feedback_location
+    tables = tables_of(location, version, a_time(as_of, "--as-of"))
+    write(ask(sql, tables), form, out, console, limit)
+
+
+def data(
+    context: typer.Context,
+    use_case: Annotated[str | None, typer.Argument(help="only this one, with its columns", metavar="USE_CASE")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is in the tables: columns and their meaning, rows, freshness, gaps, readers, pinned versions."""
+    from headrace.catalogue import gather
+    from headrace.show_catalogue import show_catalogue
+
+    found = gather(settings_of(context), use_case)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        show_catalogue(found, console)
 
 
 def backtest(
