@@ -149,7 +149,9 @@ def _as_tried(
         under = rows["contract_digest"].to_list()
         if missing := set(under) - past.contracts.keys():
             raise CommandError(f"the topic of contracts has no contract {min(missing)}, which was in force")
-        return Rules(under, {each: model.policy(past.contracts[each]) for each in sorted(set(under))}, model.score(rows))
+        return Rules(
+            under, {each: model.policy(past.contracts[each]) for each in sorted(set(under))}, model.score(rows)
+        )
     if asked.contract is None:
         return released
     if asked.contract.use_case != asked.use_case:

@@ -12,11 +12,13 @@ from headrace.command_parts import AsJson, UseCase, a_time, console, settings_of
 
 def add_commands(app: typer.Typer) -> None:
     """Register them."""
-    app.command(epilog='Example:  headrace query "select block, count(*) n from joined group by block order by block"')(query)
-    app.command(epilog="Example:  headrace data flights_late")(data)
-    app.command(epilog="Example:  headrace backtest flights_late --contract small.yaml --from 2013-04-01 --to 2013-04-30")(
-        backtest
+    app.command(epilog='Example:  headrace query "select block, count(*) n from joined group by block order by block"')(
+        query
     )
+    app.command(epilog="Example:  headrace data flights_late")(data)
+    app.command(
+        epilog="Example:  headrace backtest flights_late --contract small.yaml --from 2013-04-01 --to 2013-04-30"
+    )(backtest)
 
 
 def query(

@@ -10,7 +10,7 @@ _WORDS = {
     "never_labelled": "decisions were never labelled, and their label is given up",
     "hidden_by_what_was_served": "decisions were served that never show a label (observed_when): the sums are of chosen"
     " cases",
-    "shown_only_by_the_backtest": "of them would have shown a label in the backtest: what it would have been, nobody knows",
+    "shown_only_by_the_backtest": "of them would have shown a label in the backtest: nobody knows which",
     "hidden_by_the_backtest": "decisions showed a label that the backtest would not have seen",
 }
 
@@ -38,7 +38,9 @@ def show_backtest(found: Backtest, console: Console) -> None:
 
 
 def _lines(found: Backtest) -> list[str]:
-    lines = ["Earned: value against no model as reported. Better by: the cost of what was served less the backtest's, both"]
+    lines = [
+        "Earned: value against no model as reported. Better by: the cost of what was served less the backtest's, both"
+    ]
     lines[0] += " by the backtest's costs, on the labelled rows."
     if found.total("better") is None:
         lines.append("What was served has no price in this contract: its decisions have other names.")

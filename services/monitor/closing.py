@@ -42,9 +42,7 @@ class Judged:
 class Closing:
     """Closes the blocks of all use cases."""
 
-    def __init__(
-        self, db: Database, location: str | Path, contracts: Contracts, keep_days: int | None = None
-    ) -> None:
+    def __init__(self, db: Database, location: str | Path, contracts: Contracts, keep_days: int | None = None) -> None:
         self._db, self._location, self._contracts, self._keep_days = db, location, contracts, keep_days
 
     async def step(self, now: dt.datetime) -> None:

@@ -19,7 +19,9 @@ MONITOR_PARTITIONS_JOINED_TOTAL = Counter(
     "monitor_partitions_joined_total", "Partitions of a feedback table whose small files were joined", ["table"]
 )
 MONITOR_FILES_DELETED_TOTAL = Counter(
-    "monitor_files_deleted_total", "Files of a feedback table that were deleted because no version needs them", ["table"]
+    "monitor_files_deleted_total",
+    "Files of a feedback table that were deleted because no version needs them",
+    ["table"],
 )
 # Share of labelled rows in the newest report of the newest block.
 MONITOR_BLOCK_COVERAGE_RATIO = Gauge(

@@ -55,7 +55,9 @@ def evaluate_block(rows: pl.DataFrame, scores: Scores, policy: Policy) -> Evalua
     )
 
 
-def cost_of(policy: Policy, decisions: Sequence[str], scores: Scores | list[list[float]], labelled: pl.DataFrame) -> int:
+def cost_of(
+    policy: Policy, decisions: Sequence[str], scores: Scores | list[list[float]], labelled: pl.DataFrame
+) -> int:
     """Realised cost of decisions on labelled rows, in minor units.
 
     Classes cost the same for every row, so pairs are counted; a regression pays by row, from its `scores`.

@@ -7,34 +7,45 @@ and rows name their records, so that nothing depends on which file or commit a r
 import datetime as dt
 import logging
 
-from deltalake import CommitProperties
+from deltalake import CommitProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from shared.feedback.table import FeedbackTable
+from shared.feedback.table import Days, FeedbackTable
 
 log = logging.getLogger(__name__)
-# Others write on meanwhile; whoever loses this often leaves it to the next look.
+# An append to another day may come in between; whoever else touches the same rows ends the attempt.
 _RETRIES = CommitProperties(max_commit_retries=5)
 
 
 def compact(table: FeedbackTable, more_than: int) -> int:
     """Join the files of each partition that has more than so many; returns how many partitions were rewritten.
 
-    A partition that another writer rewrote first is left to the next look.
+    A partition that somebody else wrote meanwhile is left to the next look.
     """
     version = table.version()
     crowded = [] if version is None else table.snapshot(version).partitions(more_than)
     done = 0
     for use_case, day in crowded:
-        opened = table.open()
-        assert opened is not None
         try:
-            where = [("use_case", "=", use_case), ("event_day", "=", day.isoformat())]
-            opened.optimize.compact(where, commit_properties=_RETRIES)
+            _rewrite(table, use_case, day)
             done += 1
         except CommitFailedError as lost:
-            log.info("a partition is joined later", extra={"table": table.name, "day": str(day), "why": str(lost)[:200]})
+            log.info(
+                "a partition is joined later", extra={"table": table.name, "day": str(day), "why": str(lost)[:200]}
+            )
     return done
+
+
+def _rewrite(table: FeedbackTable, use_case: str, day: dt.date) -> None:
+    """The same rows in one file.
+
+    Not `optimize`, which lets two members rewrite the same files at once: then every row is there twice.
+    """
+    opened = table.open()
+    assert opened is not None
+    rows = table.scan(use_case, Days(day, day), opened.version()).sort("kafka_partition", "kafka_offset").collect()
+    where = f"use_case = '{use_case}' and event_day = '{day.isoformat()}'"
+    write_deltalake(opened, rows.to_arrow(), mode="overwrite", predicate=where, commit_properties=_RETRIES)
 
 
 def forget(table: FeedbackTable, before: dt.date) -> bool:
