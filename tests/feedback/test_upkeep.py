@@ -58,6 +58,16 @@ def test_compaction_joins_files_and_loses_no_row_and_no_offset(tmp_path: Path, t
     assert compact(table, 3) == 0
 
 
+def test_files_from_before_a_feature_are_joined_with_those_from_after(tmp_path: Path, table: FeedbackTable) -> None:
+    numbers: list[dict[str, list[float | None]]] = [{"distance": [1.0]}, {"seats": [2.0]}, {"distance": [3.0]}]
+    for i, given in enumerate(numbers):
+        store(tmp_path, [served(f"r{i}", numbers=given)], start=i)
+    assert compact(table, 2) == 1
+    rows = table.scan().collect().sort("kafka_offset")
+    assert rows.select("num_distance", "num_seats").rows() == [(1.0, None), (None, 2.0), (3.0, None)]
+    assert rows["scores"].to_list() == [[0.5]] * 3
+
+
 def test_offsets_outlive_checkpoints_compaction_and_vacuum_and_the_next_append_goes_on(
     tmp_path: Path, table: FeedbackTable
 ) -> None:
