@@ -100,7 +100,7 @@ def write(rows: pl.DataFrame, form: str, out: Path | None, console: Console, lim
         match form:
             case "table" if out is None:
                 show(rows, console, limit)
-            case "table":
+            case "table" if out:
                 with out.open("w", encoding="utf-8") as file:
                     show(rows, Console(file=file, width=_WIDE), limit)
             case "parquet":

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import groupby
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,8 @@ from shared.evaluation.block import cost_of
 from shared.feedback.accounting import countable
 
 Scores = NDArray[np.float64]
+# What names a policy: a release, a package, a contract.
+Key = TypeVar("Key", bound=Hashable)
 
 
 def in_order_of_serving(rows: pl.DataFrame) -> pl.DataFrame:
@@ -22,9 +25,7 @@ def in_order_of_serving(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("event_time", "request_id", "position")
 
 
-def decide_again(
-    rows: pl.DataFrame, scores: Scores, under: Sequence[Hashable], policies: Mapping[Hashable, Policy]
-) -> list[str]:
+def decide_again(rows: pl.DataFrame, scores: Scores, under: Sequence[Key], policies: Mapping[Key, Policy]) -> list[str]:
     """The decision of each row, in the order given: row i under `policies[under[i]]`.
 
     One ledger for all: where a release changes within a block, the next one has what the one before it left.
@@ -44,8 +45,8 @@ def costs_by_block(
     rows: pl.DataFrame,
     decisions: Sequence[str],
     scores: Sequence[Sequence[float]],
-    under: Sequence[Hashable],
-    policies: Mapping[Hashable, Policy],
+    under: Sequence[Key],
+    policies: Mapping[Key, Policy],
 ) -> dict[str, tuple[int, int]]:
     """Block -> (cost of these decisions, cost without a model) over labelled rows, in minor units.
 

@@ -13,42 +13,45 @@ from typer.testing import CliRunner
 from headrace.backtest import Asked, run
 from headrace.backtest_report import Backtest
 from headrace.cli import app
+from headrace.outside_team import change_capacity
 from headrace.play import Player
 from headrace.replay import Replay
 from headrace.run_info import RunInfo
 from headrace.scenario import Scenario, load_scenario
 from headrace.serving_client import ServingClient
 from headrace.supervisor import Supervisor
-from shared.contract import Contract
+from shared.contract import Contract, read_contract
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-DAYS, SEED = 4, 7
-FULL, CUT = "limit: 200", "limit: 60"
+DAYS, SEED = 3, 7
+FULL, CUT = 200, 60
 
 
-def days_of_march(limit: str) -> Scenario:
-    """The first days, with a review desk of this size from the start."""
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
     whole = load_scenario("flights", "3")
-    text = whole.contract_text.replace(FULL, limit)
-    assert limit in text
-    return Scenario(text, whole._frame, whole.start, whole.start + timedelta(days=DAYS))
+    return whole.until(whole.start + timedelta(days=DAYS))
 
 
-async def play(scenario: Scenario, running: RunInfo) -> None:
+async def play(scenario: Scenario, running: RunInfo, desk: int) -> None:
+    """The first model, then a review desk of this size on all days."""
     urls = {name: service.url for name, service in running.services.items()}
     options = {"bootstrap_servers": running.kafka}
     async with Replay(options, urls) as replay, ServingClient(urls["serving"], scenario.contract.use_case) as client:
         player = Player(scenario, replay, client, urls["registry"])
         await player.begin()
         await player.train(SEED)
+        if desk != FULL:
+            await change_capacity(urls["registry"], scenario.contract_text, FULL, desk)
+            await replay.quiet()
         await player.live()
 
 
 @contextmanager
-def lived(home: Path, scenario: Scenario) -> Iterator[Path]:
+def lived(home: Path, scenario: Scenario, desk: int) -> Iterator[Path]:
     """A running system with these days behind it."""
     with Supervisor(home, clock="replay", seed=SEED) as supervisor:
-        asyncio.run(play(scenario, supervisor.start()))
+        asyncio.run(play(scenario, supervisor.start(), desk))
         yield home
 
 
@@ -63,27 +66,28 @@ def types(home: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_backtest_is_exact_where_nothing_changed_and_where_a_smaller_team_was_real(tmp_path: Path) -> None:
-    full, cut = days_of_march(FULL), days_of_march(CUT)
-    with lived(tmp_path / "full", full) as home:
-        same, tried = backtested(home, full), backtested(home, full, cut.contract)
-        told = types(
-            home, "backtest", "flights_late", "--from", str(full.days[0]), "--to", str(full.days[-1]), "--json"
-        )
+def test_a_backtest_is_exact_where_nothing_changed_and_where_a_smaller_team_was_real(
+    scenario: Scenario, tmp_path: Path
+) -> None:
+    smaller = read_contract(scenario.contract_text.replace(f"limit: {FULL}", f"limit: {CUT}"))
+    days = ("--from", str(scenario.days[0]), "--to", str(scenario.days[-1]))
+    with lived(tmp_path / "full", scenario, FULL) as home:
+        same, tried = backtested(home, scenario), backtested(home, scenario, smaller)
+        told = json.loads(types(home, "backtest", "flights_late", *days, "--json"))
         asked = types(home, "query", "select count(*) as n from joined", "--format", "json")
         catalogue = json.loads(types(home, "data", "flights_late", "--json"))
     assert same.reproduces
-    assert (len(same.blocks), same.rows, same.changed) == (DAYS, full.size, 0)
-    assert json.loads(told)["total"]["value"] == same.total("earned") == same.total("value")
-    assert json.loads(asked) == [{"n": full.size}]
-    assert catalogue["use_cases"]["flights_late"]["decisions"]["rows"] == full.size
+    assert (len(same.blocks), same.rows, same.changed) == (DAYS, scenario.size, 0)
+    assert told["total"]["value"] == same.total("earned") == same.total("value")
+    assert json.loads(asked) == [{"n": scenario.size}]
+    assert catalogue["use_cases"]["flights_late"]["decisions"]["rows"] == scenario.size
     assert catalogue["pinned"][0]["version"] == "the source alone"
     assert tried.changed > 0
-    with lived(tmp_path / "cut", cut) as home:
-        real = backtested(home, cut)
+    with lived(tmp_path / "cut", scenario, CUT) as home:
+        real = backtested(home, scenario)
     assert real.reproduces
-    assert max(one.decisions["review"] for one in real.blocks) == 60
-    # The first package knows the same history and nothing is trained in these days: so every decision is the same.
+    assert max(one.decisions["review"] for one in real.blocks) == CUT
+    # The same first package, and nothing is trained in these days: so every decision is the same.
     assert [(one.block, one.value, one.decisions) for one in tried.blocks] == [
         (one.block, one.earned, one.decisions) for one in real.blocks
     ]

@@ -9,7 +9,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
 
 from shared.feedback.joined import joined, table_versions
 from shared.feedback.rows import Placed, decision_rows
@@ -159,8 +158,7 @@ def test_killed_in_the_middle_it_leaves_the_table_as_it_was_or_as_it_shall_be(tm
     os.kill(keeper.pid, signal.SIGKILL)
     assert keeper.wait() == -signal.SIGKILL
     assert _parquet_files(tmp_path) != known
-    rows = DeltaTable(table.uri).to_pyarrow_table()
-    assert sorted(rows["kafka_offset"].to_pylist()) == list(range(20))
+    assert sorted(FeedbackTable(tmp_path, "decisions").scan().collect()["kafka_offset"]) == list(range(20))
     assert table.offsets([KEY]) == {KEY: 20}
     fill(tmp_path, 2, start=20)
     compact(table, 1)
