@@ -65,7 +65,7 @@ def ask(sql: str, tables: Tables) -> pl.DataFrame:
     try:
         frames = {name: view(tables.location, name, tables.version, tables.as_of) for name in wanted or VIEWS}
         plan = pl.SQLContext(frames).execute(sql)
-        _refuse_other_files(plan, tables)
+        refuse_other_files(plan, tables)
         return plan.collect()
     except PolarsError as error:
         raise CommandError(_explained(str(error), tables)) from error
@@ -73,10 +73,10 @@ def ask(sql: str, tables: Tables) -> pl.DataFrame:
         raise CommandError(f"the tables at {tables.location} cannot be read at {tables.version}: {error}") from error
 
 
-def _refuse_other_files(plan: pl.LazyFrame, tables: Tables) -> None:
+def refuse_other_files(plan: pl.LazyFrame, tables: Tables) -> None:
     """What the words above did not show, the plan does."""
     scans = _SCANNED.findall(plan.explain(optimized=False))
-    if other := [scan for scan in scans if not scan.startswith(tables.location)]:
+    if other := [scan for scan in scans if not scan.startswith(f"{tables.location.rstrip('/')}/")]:
         raise CommandError(f"refused: {other[0][:200]} is none of the tables")
 
 

@@ -158,6 +158,15 @@ def test_a_contract_that_does_not_fit_is_refused_by_name(
         tried(bench, events, days=2, contract=contract(*changes))
 
 
+def test_decisions_under_other_names_are_valued_and_not_compared(bench: Bench) -> None:
+    _, events = served(bench, days=2)
+    found = tried(bench, events, days=2, contract=contract(("  act:", "  warn:")))
+    assert set(found.blocks[0].decisions) == {"none", "review", "warn"}
+    assert found.total("value") != 0
+    assert (found.total("better"), found.interval()) == (None, None)
+    assert "has no price in this contract" in shown(found)
+
+
 def test_what_is_missing_is_named(bench: Bench) -> None:
     toy, events = served(bench, days=2)
     with pytest.raises(CommandError, match="no use case 'trains'"):

@@ -9,7 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from headrace.cli import app
+from headrace.errors import CommandError
+from headrace.query import refuse_other_files, tables_of
 from shared.feedback.joined import table_versions
+from shared.feedback.views import view
 from tests.feedback.streams import NOON, happened, served, store
 
 DAY = dt.timedelta(days=1)
@@ -118,6 +121,14 @@ def test_a_mistake_is_named_beside_what_there_is(home: Path, sql: str, words: li
 )
 def test_a_version_that_is_not_there_is_refused(home: Path, version: str, words: str) -> None:
     assert words in run(home, "select 1 from joined", "--version", version).stderr
+
+
+def test_a_plan_that_reads_another_file_is_refused_whatever_words_made_it(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("word\nhush\n")
+    tables = tables_of(str(home / "feedback"), None, None)
+    with pytest.raises(CommandError, match=r"secret\.csv"):
+        refuse_other_files(pl.scan_csv(tmp_path / "secret.csv"), tables)
+    refuse_other_files(view(tables.location, "decisions", tables.version), tables)
 
 
 def test_many_rows_end_with_a_hint_and_many_columns_stand_downwards(home: Path) -> None:
