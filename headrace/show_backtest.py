@@ -13,6 +13,10 @@ _WORDS = {
     "shown_only_by_the_backtest": "of them would have shown a label in the backtest: nobody knows which",
     "hidden_by_the_backtest": "decisions showed a label that the backtest would not have seen",
 }
+_COLUMNS = (
+    "Earned: value against no model as reported. Better by: the cost of what was served less the backtest's, both by"
+    " the backtest's costs, on the labelled rows."
+)
 
 
 def show_backtest(found: Backtest, console: Console) -> None:
@@ -38,11 +42,10 @@ def show_backtest(found: Backtest, console: Console) -> None:
 
 
 def _lines(found: Backtest) -> list[str]:
-    lines = [
-        "Earned: value against no model as reported. Better by: the cost of what was served less the backtest's, both"
-    ]
-    lines[0] += " by the backtest's costs, on the labelled rows."
-    if found.total("better") is None:
+    lines = [_COLUMNS]
+    if not found.changed:
+        lines.append("Nothing was decided otherwise.")
+    elif found.total("better") is None:
         lines.append("What was served has no price in this contract: its decisions have other names.")
     elif (interval := found.interval()) is not None:
         low, high = (_money(found, round(edge)) for edge in interval)
