@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from headrace.embedded_kafka import EmbeddedKafka
 from services.monitor.closing import Closing
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import Contracts
 from services.monitor.tidying import Tidying, is_whole, kept_from
 from shared.feedback.table import FeedbackTable
-from tests.feedback.streams import NOON, happened, store
+from shared.spine.topics import provision
+from tests.feedback.streams import NOON, happened, served, store
 from tests.monitor.test_closing import CONTRACT, DAY, MIDNIGHT, Bench, flight
+from tests.monitor.test_ingest import Lab, advanced, until_closed
 
 
 def settings(location: Path, **changes: Any) -> MonitorSettings:
@@ -117,3 +120,26 @@ async def test_a_report_stands_when_its_rows_are_gone(bench: Bench) -> None:
     assert FeedbackTable(bench.location, "decisions").scan().collect()["request_id"].to_list() == ["r1"]
     store(bench.location, outcomes=[happened({"r1/0": "late"}, now)], start=2)
     assert await bench.step(30.5) == []
+
+
+@pytest.mark.kafka
+async def test_a_running_monitor_tidies_what_it_writes_and_goes_on_from_there(
+    kafka_node: EmbeddedKafka, tmp_path: Path
+) -> None:
+    lab = Lab(kafka_node.start(), tmp_path / "home")
+    lab.given |= {"monitor_compact_files": 1}
+    await provision(lab.options)
+    table = FeedbackTable(tmp_path / "home" / "feedback", "decisions")
+    for number in range(4):
+        async with lab.running() as monitor:
+            for part in range(2):
+                now = MIDNIGHT + dt.timedelta(hours=2 * number + part)
+                await lab.publish(served(f"r{number}-{part}", [NOON] * 5), advanced(now))
+                await until_closed(monitor, now)
+    assert sorted(lab.table()["prediction_id"]) == sorted(
+        f"r{number}-{part}/{place}" for number in range(4) for part in range(2) for place in range(5)
+    )
+    opened = table.open()
+    assert opened is not None
+    assert len(opened.file_uris()) == 1
+    assert table.scan().collect().height == 40
