@@ -24,6 +24,10 @@ from shared.package import PackageRefused, PackageStore
 from shared.spine.settings import SpineSettings
 
 TOPICS = {event.topic for event in (UseCaseApplied, ModelReleased, KpiReported)}
+_DECIDING = [
+    *("request_id", "position", "release_sequence", "package_digest", "contract_digest", "scores", "decision"),
+    "flagged",
+]
 SIMPLE = (
     "labels are taken as they came: as if no decision changed what happens afterwards",
     "with other decisions other packages might have been trained and released; here the same ones serve throughout",
@@ -90,7 +94,9 @@ def make(asked: Asked, past: Past, feedback: str, models: Models) -> Backtest:
     model = models.get(asked.package) if asked.package else None
     if model:
         blocks = _unseen(model, past, blocks, notes)
-    rows = in_order_of_serving(joined(feedback, asked.use_case, asked.as_of, blocks))
+    # Inputs are read for a package that must be asked; what was served has its scores in the table.
+    columns = None if model else _DECIDING
+    rows = in_order_of_serving(joined(feedback, asked.use_case, asked.as_of, blocks, columns=columns))
     if counted := sum(each.volume for each in past.reports if each.block in blocks) - rows.height:
         notes.append(f"the reports count {counted:+,} decisions against the table: was it read while they came in?")
     released = _as_released(past, rows)

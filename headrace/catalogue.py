@@ -50,34 +50,33 @@ def describe(location: str, versions: Versions, use_case: str, contract: Contrac
     found: dict[str, Any] = {}
     for name, version in _each(versions):
         table = FeedbackTable(location, name)
-        rows = (table.scan(use_case, version=version) if version is not None else table.empty()).collect()
+        rows = table.scan(use_case, version=version) if version is not None else table.empty()
         when = "event_time" if name == "decisions" else "known_at"
-        newest = rows[when].max()
+        count, newest = rows.select(pl.len(), pl.col(when).max()).collect().row(0)
         found[name] = {
-            "rows": rows.height,
+            "rows": int(count),
             "newest": newest.isoformat() if isinstance(newest, datetime) else None,
-            "columns": columns(name, rows, contract),
+            "columns": columns(name, rows, int(count), contract),
         }
         if name == "decisions":
-            flagged = rows["flagged"].list.len().fill_null(0) > 0
-            found[name] |= {"flagged_share": _share(flagged.sum(), rows.height), "flagged": _flagged(rows)}
+            found[name] |= _flagged(rows, int(count))
     return found
 
 
-def columns(name: TableName, rows: pl.DataFrame, contract: Contract | None) -> list[dict[str, Any]]:
+def columns(name: TableName, rows: pl.LazyFrame, count: int, contract: Contract | None) -> list[dict[str, Any]]:
     """Each column with type, meaning and null share; a feature that this use case never had is left out."""
-    plain, fixed, told = plain_names(rows.columns), SCHEMAS[name].names, []
-    for column in rows.columns:
-        nulls = int(rows[column].null_count())
-        if column not in fixed and nulls == rows.height:
+    schema, fixed, told = rows.collect_schema(), SCHEMAS[name].names, []
+    plain = plain_names(schema.names())
+    for column, nulls in rows.select(pl.all().null_count()).collect().row(0, named=True).items():
+        if column not in fixed and nulls == count:
             continue
         told.append(
             {
                 "name": plain.get(column, column),
                 "stored_as": column,
-                "type": "Datetime (UTC)" if rows.schema[column] == pl.Datetime else str(rows.schema[column]),
+                "type": "Datetime (UTC)" if schema[column] == pl.Datetime else str(schema[column]),
                 "meaning": MEANINGS[column] if column in fixed else meaning(column, contract),
-                "null_share": _share(nulls, rows.height),
+                "null_share": _share(nulls, count),
             }
         )
     return told
@@ -147,10 +146,12 @@ def _table(location: str, name: TableName, version: int | None) -> dict[str, Any
     return {"version": version, "files": len(table.file_uris()), "snapshots": history}
 
 
-def _flagged(rows: pl.DataFrame) -> dict[str, float]:
-    """Feature -> share of decisions in which it was outside its range or type."""
-    counts = rows.select(pl.col("flagged").explode().drop_nulls().value_counts(sort=True)).unnest("flagged")
-    return {str(name): _share(count, rows.height) for name, count in counts.iter_rows()}
+def _flagged(rows: pl.LazyFrame, count: int) -> dict[str, Any]:
+    """Share of decisions with a feature outside its range or type, and the same by feature."""
+    flagged = rows.select("flagged").filter(pl.col("flagged").list.len() > 0).collect()["flagged"]
+    counts = flagged.explode().value_counts(sort=True).iter_rows()
+    shares = {str(name): _share(number, count) for name, number in counts}
+    return {"flagged_share": _share(flagged.len(), count), "flagged": shares}
 
 
 def _share(part: Any, whole: int) -> float:

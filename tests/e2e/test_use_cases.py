@@ -44,8 +44,8 @@ def played(name: str, days: int, home: Path, halved_on: int | None = None) -> tu
     scenario = whole.until(whole.start + timedelta(days=days))
     with Supervisor(home, clock="replay", seed=SEED) as supervisor:
         findings = asyncio.run(play(scenario, supervisor.start(), halved_on))
-        days = scenario.days
-        again = backtest(home, Asked(scenario.contract.use_case, days[0], days[-1], scenario.end))
+        first, last = scenario.days[0], scenario.days[-1]
+        again = backtest(home, Asked(scenario.contract.use_case, first, last, scenario.end))
     assert again.reproduces
     assert (again.rows, again.redecided_otherwise) == (scenario.size, 0)
     report = build_report(findings)

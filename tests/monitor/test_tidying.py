@@ -127,7 +127,7 @@ async def test_a_running_monitor_tidies_what_it_writes_and_goes_on_from_there(
     kafka_node: EmbeddedKafka, tmp_path: Path
 ) -> None:
     lab = Lab(kafka_node.start(), tmp_path / "home")
-    lab.given |= {"monitor_compact_files": 1}
+    lab.given |= {"monitor_compact_files": "1"}
     await provision(lab.options)
     table = FeedbackTable(tmp_path / "home" / "feedback", "decisions")
     for number in range(4):
