@@ -51,6 +51,10 @@ class RegistryClient:
         """What is in force and what is served."""
         return list(self._ask("GET", "/v1/use_cases"))
 
+    def use_case(self, use_case: str) -> dict[str, Any]:
+        """One use case with its contract."""
+        return dict(self._ask("GET", f"/v1/use_cases/{use_case}"))
+
     def releases(self, use_case: str) -> list[dict[str, Any]]:
         """Every release of a use case, oldest first."""
         return list(self._ask("GET", f"/v1/use_cases/{use_case}/releases"))

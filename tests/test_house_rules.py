@@ -26,7 +26,8 @@ PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),
     *(f"shared/evidence/{path.name}" for path in sorted((ROOT / "shared" / "evidence").glob("*.py"))),
     *(f"headrace/{name}.py" for name in ("causation", "columns", "describe", "ledger_digest", "propose")),
-    *(f"headrace/{name}.py" for name in ("site_pages", "starter_contract")),
+    *(f"headrace/{name}.py" for name in ("backtest_report", "site_pages", "starter_contract")),
+    *(f"shared/evaluation/{name}.py" for name in ("again", "block")),
     *(
         path.relative_to(ROOT).as_posix()
         for name in DECISIONS

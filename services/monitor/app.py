@@ -15,6 +15,7 @@ from services.monitor.rollbacks import Rollbacks
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import BlockStore, Contracts, LookStore, ReleaseStore
 from services.monitor.technical_rollbacks import TechnicalRollbacks
+from services.monitor.tidying import Tidying
 from shared.package import PackageStore
 from shared.spine import logs
 from shared.spine.app import Service, build_app, serve
@@ -34,7 +35,7 @@ class Monitor:
         self.db = Database(settings.database)
         self.clock = Clock(settings.clock)
         self.contracts = Contracts()
-        self.closing = Closing(self.db, settings.feedback_location, self.contracts)
+        self.closing = Closing(self.db, settings.feedback_location, self.contracts, settings.monitor_keep_days)
         self.rollbacks = Rollbacks(self.db, self.contracts)
         self.technical = TechnicalRollbacks(self.db, settings.feedback_location, self.contracts)
         baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
@@ -61,6 +62,7 @@ class Monitor:
         self.clock.on_step(self.rollbacks.step)
         self.clock.on_step(self.technical.step)
         self.clock.on_step(self.drifting.step)
+        self.clock.on_step(Tidying(settings, self.contracts).step)
 
     async def _consume(self) -> None:
         # A consumer of a topic that is not there yet would wait for minutes.

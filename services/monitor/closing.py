@@ -15,6 +15,7 @@ from services.monitor.blocks import BlockReport, report_block, transitions
 from services.monitor.changes import find_changes
 from services.monitor.store import BlockStore, Contracts, LookStore
 from services.monitor.tables import BlockRow
+from services.monitor.tidying import is_whole, kept_from
 from shared.contract.schema import Contract
 from shared.events import KpiReported, derived_id
 from shared.feedback.joined import Versions, joined, table_versions
@@ -41,8 +42,8 @@ class Judged:
 class Closing:
     """Closes the blocks of all use cases."""
 
-    def __init__(self, db: Database, location: str | Path, contracts: Contracts) -> None:
-        self._db, self._location, self._contracts = db, location, contracts
+    def __init__(self, db: Database, location: str | Path, contracts: Contracts, keep_days: int | None = None) -> None:
+        self._db, self._location, self._contracts, self._keep_days = db, location, contracts, keep_days
 
     async def step(self, now: dt.datetime) -> None:
         """Report every ended block whose numbers changed; the same step again finds nothing to do."""
@@ -78,7 +79,9 @@ class Closing:
                 if contract := self._contracts.get(row.contract_digest):
                     row.ends_at = transitions(contract, row.block)[0]
             await session.flush()
-            return await BlockStore(session).list_due(now)
+            first = kept_from(now, self._keep_days, self._contracts)
+            # What was reported of a block stands when its rows are gone: half of them must not correct it.
+            return [row for row in await BlockStore(session).list_due(now) if is_whole(row.block, first)]
 
     def _judge(self, use_case: str, rows: Sequence[BlockRow], versions: Versions, now: dt.datetime) -> list[Judged]:
         blocks = {row.block for row in rows}

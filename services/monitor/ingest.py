@@ -57,7 +57,6 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
         # Grows whenever the positions are set anew: records read before belong to another story.
         self._story = 0
         self._since: float | None = None
-        self._commits = 0
 
     async def run(self) -> None:
         """Consume for ever; after an error everything starts again from the tables' offsets."""
@@ -242,10 +241,6 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         self._buffer.take_written(batches)
         await self._commit_group(batches)
-        self._commits += 1
-        if self._commits % self._settings.monitor_compact_commits == 0:
-            for table in self._tables.values():
-                await asyncio.to_thread(table.compact)
 
     async def _keep(self, failures: Sequence[Placed[PredictionServed]]) -> None:
         if failures:

@@ -14,6 +14,15 @@ MONITOR_CONSUMER_LAG_RECORDS = Gauge("monitor_consumer_lag_records", "Records no
 MONITOR_FRESHNESS_TIMESTAMP_SECONDS = Gauge(
     "monitor_freshness_timestamp_seconds", "Newest event time written, as a Unix timestamp", ["table"]
 )
+# Upkeep: partitions whose small files were joined, and files that no version needs any more.
+MONITOR_PARTITIONS_JOINED_TOTAL = Counter(
+    "monitor_partitions_joined_total", "Partitions of a feedback table whose small files were joined", ["table"]
+)
+MONITOR_FILES_DELETED_TOTAL = Counter(
+    "monitor_files_deleted_total",
+    "Files of a feedback table that were deleted because no version needs them",
+    ["table"],
+)
 # Share of labelled rows in the newest report of the newest block.
 MONITOR_BLOCK_COVERAGE_RATIO = Gauge(
     "monitor_block_coverage_ratio", "Labelled share of the last reported block", ["use_case"]

@@ -9,11 +9,11 @@ from services.trainer import api
 from services.trainer.evaluations import Evaluations
 from services.trainer.freshness import Freshness
 from services.trainer.handlers import Seed, add_handlers
-from services.trainer.models import Models
 from services.trainer.requests import decide_requests
 from services.trainer.runs import Runs
 from services.trainer.settings import TrainerSettings
 from services.trainer.store import RunStore
+from shared.evaluation.models import Models
 from shared.package.allow_list import warm
 from shared.package.store import PackageStore
 from shared.spine.app import Service, build_app, serve

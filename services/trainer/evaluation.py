@@ -1,20 +1,13 @@
-"""PURE: which packages are evaluated on which judged blocks, and what one of them would have cost there."""
+"""PURE: which packages are evaluated on which judged blocks."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
-
-from shared.contract import Contract, Policy, block_bounds, cost_in_order, cost_minor, decide_in_order
-from shared.feedback.accounting import countable
+from shared.contract import Contract, block_bounds
 
 Role = Literal["candidate", "rollback_target", "pinned"]
-Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -70,20 +63,6 @@ class DueBlock:
         return self.reports[-1]
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """The measured part of `package_evaluated`; money over labelled rows, decisions over all."""
-
-    volume: int
-    labelled: int
-    cost_minor: int
-    cost_without_model_minor: int
-    value_minor: int
-    served_cost_minor: int
-    decisions: dict[str, int]
-    brier: float | None
-
-
 def list_due(
     contracts: Mapping[str, Contract],
     trained: Sequence[Trained],
@@ -124,49 +103,3 @@ def _candidates(trained: Sequence[Trained], starts: datetime, judged_at: datetim
         for one in trained
         if one.train_until <= starts and (one.closed_at is None or judged_at <= one.closed_at)
     }
-
-
-def evaluate_block(rows: pl.DataFrame, scores: Scores, policy: Policy) -> Evaluated:
-    """Decide all rows of a block again with capacities of their own, and price them beside what was really decided.
-
-    `rows` are joined rows in event order (`decision`, `flagged`, `label`, `value`, `scores`, `block`), `scores` the
-    package's. Both costs are over the same labelled rows, by the same costs.
-    """
-    rows = countable(rows, policy)
-    flagged = (rows["flagged"].list.len().fill_null(0) > 0).to_list()
-    decided = decide_in_order(policy, rows["block"].to_list(), scores, flagged).decisions
-    known = rows["labelled"].to_numpy()
-    labelled = rows.filter("labelled")
-    taken = [decision for decision, there in zip(decided, known.tolist(), strict=True) if there]
-    cost = _cost(policy, taken, scores[known], labelled)
-    without = _cost(policy, [policy.without_model] * len(taken), scores[known], labelled)
-    served_scores = labelled["scores"].to_list() if policy.task == "regression" else scores[known]
-    return Evaluated(
-        volume=rows.height,
-        labelled=labelled.height,
-        cost_minor=cost,
-        cost_without_model_minor=without,
-        value_minor=without - cost,
-        served_cost_minor=_cost(policy, labelled["decision"].to_list(), served_scores, labelled),
-        decisions=dict(sorted(Counter(decided).items())),
-        brier=_brier(policy, scores[known], labelled),
-    )
-
-
-def _cost(policy: Policy, decisions: Sequence[str], scores: Scores | list[list[float]], labelled: pl.DataFrame) -> int:
-    """Classes cost the same for every row, so pairs are counted; a regression pays by row."""
-    if policy.task != "regression":
-        pairs = Counter(zip(decisions, labelled["label"].to_list(), strict=True))
-        return sum(count * cost_minor(policy, decision, (), label) for (decision, label), count in pairs.items())
-    vectors = scores.tolist() if isinstance(scores, np.ndarray) else scores
-    values = labelled["value"].to_list()
-    return sum(cost_in_order(policy, decisions, vectors, [None] * len(values), values))
-
-
-def _brier(policy: Policy, scores: Scores, labelled: pl.DataFrame) -> float | None:
-    if policy.task == "regression" or labelled.is_empty():
-        return None
-    places = np.array([policy.classes.index(label) for label in labelled["label"].to_list()])
-    if policy.task == "binary":
-        return float(np.mean((scores[:, 0] - places) ** 2))
-    return float(np.mean(((scores - np.eye(len(policy.classes))[places]) ** 2).sum(axis=1)))

@@ -10,12 +10,13 @@ from typing import Annotated, Any, TypeVar
 from deltalake.exceptions import DeltaError
 from faststream import Context
 
-from services.trainer.evaluation import Due, DueBlock, Evaluated, evaluate_block, list_due
+from services.trainer.evaluation import Due, DueBlock, list_due
 from services.trainer.history import EvaluationStore
 from services.trainer.metrics import TRAINER_EVALUATIONS_TOTAL
-from services.trainer.models import Model, Models
 from services.trainer.runs import SOURCE
 from shared.contract import Contract
+from shared.evaluation.block import Evaluated, evaluate_block
+from shared.evaluation.models import Model, Models
 from shared.events import Event, PackageEvaluated
 from shared.feedback.joined import Versions, joined, table_versions
 from shared.package import PackageRefused

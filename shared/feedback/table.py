@@ -52,6 +52,14 @@ class Snapshot:
             wanted.append(day <= days.last)
         return {str(path) for path in self._files.filter(*wanted)["path"]}
 
+    def use_cases(self) -> list[str]:
+        """Every use case that has a file."""
+        return [] if self._files.is_empty() else sorted(map(str, self._files["partition.use_case"].unique()))
+
+    def first_day(self) -> dt.date | None:
+        """The oldest event day that has a file."""
+        return None if self._files.is_empty() else self._files["partition.event_day"].min()  # type: ignore[return-value]
+
     def partitions(self, more_than: int) -> list[tuple[str, dt.date]]:
         """The (use_case, event_day) that have more files than this."""
         if self._files.is_empty():
@@ -154,16 +162,6 @@ class FeedbackTable:
             # Its log was cleaned up: then every file may be new.
             log.warning("an old version is gone", extra={"table": self.name, "version": version})
             return set()
-
-    def compact(self, more_than: int = 32) -> int:
-        """Join the small files of each partition that has many; returns how many partitions were rewritten."""
-        table = self.open()
-        if table is None:
-            return 0
-        crowded = Snapshot(table).partitions(more_than)
-        for use_case, day in crowded:
-            table.optimize.compact([("use_case", "=", use_case), ("event_day", "=", day.isoformat())])
-        return len(crowded)
 
     def empty(self) -> pl.LazyFrame:
         """No rows, but the right columns."""

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from headrace.acts import Acts, Stage
+from headrace.backtest import Asked
+from headrace.backtest import run as backtest
 from headrace.collect import collect
 from headrace.demo_report import Findings, build_report
 from headrace.play import Player
@@ -42,6 +44,10 @@ def played(name: str, days: int, home: Path, halved_on: int | None = None) -> tu
     scenario = whole.until(whole.start + timedelta(days=days))
     with Supervisor(home, clock="replay", seed=SEED) as supervisor:
         findings = asyncio.run(play(scenario, supervisor.start(), halved_on))
+        first, last = scenario.days[0], scenario.days[-1]
+        again = backtest(home, Asked(scenario.contract.use_case, first, last, scenario.end))
+    assert again.reproduces
+    assert (again.rows, again.redecided_otherwise) == (scenario.size, 0)
     report = build_report(findings)
     assert report["accounting"]["answered"] == scenario.size
     assert report["accounting_closes"]

@@ -101,20 +101,6 @@ def test_a_scan_since_a_version_opens_only_what_came_after(table: FeedbackTable)
     assert table.scan(added_since=3).collect().height == 0
 
 
-def test_compaction_joins_files_and_loses_no_row_and_no_offset(table: FeedbackTable) -> None:
-    for i in range(6):
-        table.append(decision_rows([Placed(served(f"r{i}"), 0, i)]), {KEY: i + 1})
-    before, version = table.scan().collect().sort("kafka_offset"), table.version()
-    assert table.compact(more_than=10) == 0
-    assert table.compact(more_than=3) == 1
-    assert table.scan().collect().sort("kafka_offset").equals(before)
-    assert table.scan(version=version).collect().height == 6
-    assert table.offsets([KEY]) == {KEY: 6}
-    opened = table.open()
-    assert opened is not None
-    assert len(opened.file_uris()) == 1
-
-
 def test_another_writer_between_load_and_commit_costs_nothing(table: FeedbackTable) -> None:
     table.append(decision_rows([Placed(served("r0"), 0, 0)]), {KEY: 1})
     stale = table.open()

@@ -13,7 +13,7 @@ from headrace.cli import app
 
 COMMANDS = (
     *("up", "down", "status", "validate", "apply", "train", "release", "rollback", "watch", "events", "ledger"),
-    *("rebuild", "init", "import-mlflow", "dead", "keys", "asyncapi", "demo"),
+    *("rebuild", "init", "import-mlflow", "dead", "keys", "asyncapi", "demo", "query", "data", "backtest"),
 )
 
 
@@ -53,6 +53,7 @@ def test_so_does_every_command_for_dead_letters(command: str) -> None:
         ("events",),
         ("events", "--explain", "some-id"),
         ("ledger", "flights"),
+        ("backtest", "flights", "--from", "2013-03-01", "--to", "2013-03-02"),
         ("rebuild", "registry", "--check"),
         ("dead", "list"),
         ("dead", "show", "model_trained.dead/0/1"),
@@ -85,6 +86,10 @@ def test_down_with_nothing_to_stop_is_no_failure(home: Path) -> None:
         (("up", "--workers", "0"), "greater than or equal to 1"),
         (("fly",), "No such command 'fly'"),
         (("rebuild", "registry"), "say --check"),
+        (("backtest", "flights", "--from", "march", "--to", "2013-03-02"), "a day such as"),
+        (("backtest", "flights", "--from", "2013-03-02", "--to", "2013-03-01"), "must not lie before --from"),
+        (("backtest", "flights", "--from", "2013-03-01"), "Missing option '--to'"),
+        (("query", "select 1", "--format", "excel"), "table, csv, json or parquet"),
         (("rebuild", "trainer", "--check"), "registry"),
         (("dead", "replay"), "name letters, or choose them"),
         (("dead", "replay", "model_trained.dead/0/1", "--kind", "bug"), "name letters, or choose them"),

@@ -19,13 +19,13 @@ from services.trainer.handlers import (
     on_training_requested,
     on_use_case_applied,
 )
-from services.trainer.models import Models
 from services.trainer.requests import decide_requests
 from services.trainer.runs import Runs
 from services.trainer.settings import TrainerSettings
 from services.trainer.store import Ending, RunStore
 from services.trainer.tables import RunRow
 from shared.contract import Contract, decide_in_order, derive_policy
+from shared.evaluation.models import Models
 from shared.events import (
     CATALOGUE,
     DriftDetected,

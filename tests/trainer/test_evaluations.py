@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.trainer.models import KEPT, Models
 from shared.contract import CapacityCount, Contract, cost_minor, decide, derive_policy
+from shared.evaluation.models import KEPT, Models
 from shared.events import Event, PackageEvaluated
 from shared.feedback.joined import joined
 from shared.package import predict_scores, read_package, to_frame
