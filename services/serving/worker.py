@@ -28,7 +28,6 @@ from services.serving.predict import Predictor
 from services.serving.quick import protocol_of
 from services.serving.reports import Reporter
 from services.serving.settings import ServingSettings
-from shared.package.allow_list import warm
 from shared.package.store import PackageStore
 from shared.spine import logs
 from shared.spine.auth import ApiKeys
@@ -135,7 +134,7 @@ class Worker:
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
         server = Server(config, self.health, self.settings.serving_drain_seconds)
-        jobs = [self.follower.run(), self.heartbeat(), family.watch(parent), asyncio.to_thread(warm)]
+        jobs = [self.follower.run(), self.heartbeat(), family.watch(parent)]
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             await server.serve(sockets=[listening])
