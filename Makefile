@@ -17,7 +17,7 @@ CONTAINER_TESTS := \
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help secrets demo demo-year test test-containers ci check chaos lint types fast lock docs clean
+.PHONY: help secrets demo demo-year test test-clients test-containers ci check chaos lint types fast lock docs clean
 
 help: ## Show what can be asked for
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test: $(STAMP) lint types ## Everything CI checks: style, types, all tests on re
 
 chaos: $(STAMP) ## Kill, pause, tear, repeat and fill, then count whether anything was lost (QUICK=1 SEED=7 REPORT=FILE)
 	@$(BIN)/python -m tests.chaos.run $(if $(QUICK),,--long) --seed $(SEED) $(if $(REPORT),--report $(REPORT))
+
+test-clients: $(STAMP) ## Ask serving with the V2 clients of KServe, Triton and MLServer, in an environment of their own
+	@$(BIN)/python -m tests.clients.run
 
 test-containers: $(STAMP) ## Stores, delivery and the loop again, on Kafka and PostgreSQL in containers (needs Docker)
 	@echo "==> Tests on Kafka and PostgreSQL in containers"
@@ -80,4 +83,4 @@ docs: $(STAMP) ## Build the documentation site, strictly, into build/site
 	@echo "==> build/site/index.html"
 
 clean: ## Remove what running leaves behind, except the virtual environment
-	rm -rf .headrace build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .headrace .clients build .mypy_cache .ruff_cache .pytest_cache

@@ -24,6 +24,7 @@ from services.serving.journal import Journal, SpoolFullError
 from services.serving.live import Served
 from services.serving.lock import SpoolBusyError
 from services.serving.outcomes import Outcomes
+from services.serving.parity import Parity
 from services.serving.predict import Predictor
 from services.serving.quick import protocol_of
 from services.serving.reports import Reporter
@@ -75,6 +76,7 @@ class Worker:
         self.activator = Activator(self.served, packages, settings.directory / "releases", reporter, self.say)
         self.follower = Follower(settings, self.activator, self.clock)
         self.health = Health(settings, self.slot, os.getpid(), self.journal, self.activator, self.follower, self.clock)
+        self.parity = Parity(self.served, packages, settings.serving_parity_seconds, self.health.wrong)
         limit = settings.serving_request_seconds
         predictor = Predictor(self.journal, self.served, self.clock, settings.source, limit)
         self.front = Front(
@@ -85,6 +87,7 @@ class Worker:
             Throttle(settings.serving_requests_per_second),
             settings.serving_body_bytes,
             Behind(partial(build_behind, predictor)),
+            self.parity,
         )
 
     def say(self) -> None:
@@ -135,7 +138,10 @@ class Worker:
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
         server = Server(config, self.health, self.settings.serving_drain_seconds)
-        jobs = [self.follower.run(), self.heartbeat(), family.watch(parent), asyncio.to_thread(warm)]
+        jobs = [
+            *(self.follower.run(), self.heartbeat(), self.parity.run()),
+            *(family.watch(parent), asyncio.to_thread(warm)),
+        ]
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             await server.serve(sockets=[listening])
