@@ -17,7 +17,7 @@ CONTAINER_TESTS := \
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help secrets demo demo-year test test-containers ci check chaos bench-serving soak lint types fast lock docs clean
+.PHONY: help secrets demo demo-year test test-clients test-containers ci check chaos bench-serving soak lint types fast lock docs clean
 
 help: ## Show what can be asked for
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench-serving: $(STAMP) ## Measure serving beside MLflow, BentoML, MLServer, Lit
 
 soak: $(STAMP) ## Swaps under load, a million requests, Kafka away for ten minutes (REPORT=FILE)
 	@$(BIN)/python -m benchmarks.serving.soak $(if $(REPORT),--report $(REPORT))
+
+test-clients: $(STAMP) ## Ask serving with the V2 clients of KServe, Triton and MLServer, in an environment of their own
+	@$(BIN)/python -m tests.clients.run
 
 test-containers: $(STAMP) ## Stores, delivery and the loop again, on Kafka and PostgreSQL in containers (needs Docker)
 	@echo "==> Tests on Kafka and PostgreSQL in containers"
@@ -86,4 +89,4 @@ docs: $(STAMP) ## Build the documentation site, strictly, into build/site
 	@echo "==> build/site/index.html"
 
 clean: ## Remove what running leaves behind, except the virtual environment
-	rm -rf .headrace build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .headrace .clients build .mypy_cache .ruff_cache .pytest_cache

@@ -3,6 +3,7 @@
 A repeated request gets its first answer back by rendering the entry of the journal again, whatever release is live.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,14 +86,17 @@ def decide_rows(
     used = {block: counts.of(use_case, block) for block in (rows.blocks if len(rows) == 1 else set(rows.blocks))}
     if len(rows) > FEW_ROWS:
         found = decide_in_order(policy, rows.blocks, scores, [bool(each) for each in rows.flagged], used)
-        return Decided(found.decisions, found.reasons, found.places, _taken(rows.blocks, found.decisions))
+        taken: Taken = {}
+        for (block, decision), count in Counter(zip(rows.blocks, found.decisions, strict=True)).items():
+            taken.setdefault(block, {})[decision] = count
+        return Decided(found.decisions, found.reasons, found.places, taken)
     decided = Decided([], [], [], {})
     left: dict[str, dict[str, int]] = {}
     for block, score, flagged in zip(rows.blocks, scores, rows.flagged, strict=True):
         room = left.get(block)
         if room is None:
-            taken = used[block]
-            room = left[block] = {name: limit - taken.get(name, 0) for name, limit in policy.limits.items()}
+            before = used[block]
+            room = left[block] = {name: limit - before.get(name, 0) for name, limit in policy.limits.items()}
         decision, reason, _ = decide(policy, score, room, bool(flagged))
         place = None
         if decision in room:

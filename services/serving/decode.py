@@ -8,12 +8,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
+from services.serving.entries import Head
 from services.serving.faults import Refused, body_fault
 from services.serving.shape import MAX_RECORDS, MAX_TEXT, Fitting, Shape, count_keys
 from shared.contract import Contract, block_of
@@ -35,9 +37,11 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     request_id: str | None = None
     records: list[Fields] | None = None
     record: Fields | None = None
+    columns: dict[str, list[Scalar]] | None = None
 
 
 _BODY = msgspec.json.Decoder(Body)
+_FORMS = ("records", "record", "columns")
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -57,12 +61,20 @@ class Rows(msgspec.Struct, frozen=True):
         return {**self.numbers, **self.categories}
 
 
+class Form(NamedTuple):
+    """How an answer is written: from its entry in the journal, so that a repeat gives the same bytes."""
+
+    render: Callable[[Head, Sequence[Any]], bytes]
+    content_type: str
+
+
 class Ask(msgspec.Struct, frozen=True, dict=True):
-    """A readable request."""
+    """A readable request; without a `form` the answer says one prediction after the other."""
 
     request_id: str | None
     rows: Rows
     body: bytes
+    form: Form | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -142,13 +154,13 @@ class Decoder:
             value = record.get(name)
             kind = type(value)
             if kind is int:
-                value, kind = _as_float(value, position, name), float
+                value, kind = finite(value, position, name), float
             if kind is float and low <= value <= high:  # type: ignore[operator]
                 column.append(value)  # type: ignore[arg-type]
                 continue
             column.append(None)
             if value is not None:
-                _check_text(value, position, name)
+                check_text(value, position, name)
                 flagged[position].append(name)
         return column
 
@@ -158,12 +170,12 @@ class Decoder:
         for position, record in enumerate(records):
             value = record.get(name)
             if type(value) is str:
-                _check_text(value, position, name)
+                check_text(value, position, name)
                 if not levels or value in levels:
                     column.append(value)
                     continue
             elif type(value) is int:
-                _as_float(value, position, name)
+                finite(value, position, name)
             column.append(None)
             if value is not None:
                 flagged[position].append(name)
@@ -229,14 +241,13 @@ def _read(body: bytes) -> Body:
     try:
         return _BODY.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise body_fault(body, error, ("request_id", "records", "record")) from error
+        raise body_fault(body, error, ("request_id", *_FORMS)) from error
 
 
 def _records(asked: Body) -> list[Fields]:
-    if (asked.records is None) == (asked.record is None):
-        raise Refused(
-            422, "give either records (a list) or record (one)", field="records", allowed=["records", "record"]
-        )
+    if asked.columns is not None or (asked.records is None) == (asked.record is None):
+        said = "give one of records (a list), record (one) and columns (lists by name)"
+        raise Refused(422, said, field="records", allowed=list(_FORMS))
     records = asked.records if asked.records is not None else [asked.record or {}]
     if not 1 <= len(records) <= MAX_RECORDS:
         raise Refused(
@@ -245,14 +256,14 @@ def _records(asked: Body) -> list[Fields]:
     return records
 
 
-def _as_float(value: Scalar, position: int, name: str) -> float:
+def finite(value: Scalar, position: int, name: str) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
     except OverflowError:
         raise Refused(422, f"record {position}: {name} is not a finite number", record=position, field=name) from None
 
 
-def _check_text(value: Scalar, position: int, name: str) -> None:
+def check_text(value: Scalar, position: int, name: str) -> None:
     if type(value) is not str:
         return
     if len(value) > MAX_TEXT:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -74,19 +74,24 @@ def _first_odd_value(body: bytes) -> tuple[str, int, str, str] | None:
         document: Any = json.loads(body, parse_int=float)
     except (ValueError, RecursionError):
         return None
+    for item, position, name, value in _values(document):
+        if isinstance(value, dict | list):
+            return item, position, name[:100], _NESTED
+        if isinstance(value, float) and not math.isfinite(value):
+            return item, position, name[:100], "is not a finite number"
+    return None
+
+
+def _values(document: Any) -> Iterator[tuple[str, int, str, Any]]:
+    """Yield every value of a body with the place at which it stands."""
     for items in ("records", "outcomes"):
         for position, record in enumerate(_items(document, items)):
             for name, value in record.items() if isinstance(record, dict) else ():
-                if isinstance(value, dict | list):
-                    return (
-                        items[:-1],
-                        position,
-                        name[:100],
-                        _NESTED,
-                    )
-                if isinstance(value, float) and not math.isfinite(value):
-                    return items[:-1], position, name[:100], "is not a finite number"
-    return None
+                yield items[:-1], position, name, value
+    columns = document.get("columns") if isinstance(document, dict) else None
+    for name, column in columns.items() if isinstance(columns, dict) else ():
+        for position, value in enumerate(column if isinstance(column, list) else ()):
+            yield "record", position, name, value
 
 
 def _items(document: Any, name: str) -> list[Any]:

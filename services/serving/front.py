@@ -3,19 +3,23 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
-from types import coroutine
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from services.serving.arrow_body import ARROW
 from services.serving.exposition import render_metrics
 from services.serving.faults import CONTENT_TYPE, problem_body
+from services.serving.forms import JSON, reader_for
 from services.serving.health import Health
+from services.serving.inference_protocol import OPEN, Asked, InferenceProtocol, in_v2, read_path
 from services.serving.openapi import document
 from services.serving.outcomes import Outcomes
-from services.serving.predict import JSON, Answer, Predictor
+from services.serving.parity import Parity
+from services.serving.predict import Answer, Predictor
+from services.serving.request_body import GoneError, check_type, read_body
 from shared.spine.auth import ApiKeys, Caller, check_role
 from shared.spine.clock import monotonic
 from shared.spine.problems import Problem, headers_of
@@ -24,18 +28,17 @@ from shared.spine.throttle import Throttle, client_of
 log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BODY_SECONDS = 15.0
-_PATHS = ["POST /v1/{use_case}/predict", "POST /v1/{use_case}/outcomes", "GET /v1/status"]
+_PATHS = [
+    *("POST /v1/{use_case}/predict", "POST /v1/{use_case}/outcomes"),
+    *("GET /v1/{use_case}/parity", "GET /v1/status", "GET /v2"),
+]
+_BINARY = b"inference-header-content-length"
 TWIN = "/predict"
-
-
-class GoneError(Exception):
-    """The client went away."""
 
 
 @dataclass
@@ -49,6 +52,10 @@ class Front:
     throttle: Throttle
     body_bytes: int
     behind: App
+    parity: Parity
+
+    def __post_init__(self) -> None:
+        self._inference = InferenceProtocol(self.predictor, self.health)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection or request."""
@@ -56,14 +63,14 @@ class Front:
             await self.behind(scope, receive, send)
             return
         path: str = scope["path"]
-        if path.startswith("/v1/"):
+        if path.startswith(("/v1/", "/v2/")) or path == "/v2":
             try:
-                answer = await self._v1(path[4:], scope, receive)
+                answer = await (self._v1(path[4:], scope, receive) if path[2] == "1" else self._v2(scope, receive))
             except GoneError:
                 return
             except Exception:
                 answer = _failed(path)
-            await respond(send, answer)
+            await respond(send, answer, body=scope["method"] != "HEAD")
         elif path in ("/healthz", "/readyz", "/metrics") and scope["method"] in ("GET", "HEAD"):
             await respond(send, await self._health(path), body=scope["method"] == "GET")
         elif path == "/docs":
@@ -82,7 +89,7 @@ class Front:
                     raise Problem(
                         404, f"there is nothing to do at {scope['path'][:100]}", allowed=[*_PATHS, f"POST {TWIN}"]
                     )
-                receive = _again(await self._admit(scope, receive))
+                receive = _again(await self._admit(scope, dict(scope["headers"]), receive))
             except GoneError:
                 return
             except Problem as problem:
@@ -90,16 +97,16 @@ class Front:
                 return
         await self.behind(scope, receive, send)
 
-    async def _admit(self, scope: Scope, receive: Receive) -> bytes:
+    async def _admit(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, *media: str) -> bytes:
         """Return the body of a request that changes something; raises Problem for one that may not be."""
         _check_method(scope, "POST")
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        check_role(self._caller(scope, headers.get(b"authorization", b"").decode("latin-1")), "publisher")
-        _check_type(headers)
+        check_role(self._caller(scope, headers), "publisher")
+        check_type(headers, (JSON, *media))
         return await read_body(headers, receive, self.body_bytes)
 
-    def _caller(self, scope: Scope, shown: str) -> Caller:
+    def _caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Caller:
         """Who calls, counted by name; raises Problem 429, or 401 for a stranger, who is counted by address."""
+        shown = headers.get(b"authorization", b"").decode("latin-1")
         try:
             caller = self.keys.caller(shown)
         except Problem:
@@ -117,7 +124,7 @@ class Front:
         shown = named.get(b"authorization", b"").decode("latin-1")
         try:
             caller = check_role(self.keys.caller(shown), "publisher")
-            _check_type(named)
+            check_type(named)
         except Problem:
             return None
         client = f"key {caller.name}" if self.keys.configured else client_of({"client": peer}, self.keys, shown)
@@ -133,18 +140,39 @@ class Front:
             if path == "status":
                 _check_method(scope, "GET")
                 return Answer(200, json.dumps(self.health.status()).encode())
-            if verb not in ("predict", "outcomes"):
+            if verb not in ("predict", "outcomes", "parity"):
                 raise Problem(404, f"there is nothing at /v1/{path[:100]}", allowed=_PATHS)
-            body = await self._admit(scope, receive)
+            headers: dict[bytes, bytes] = dict(scope["headers"])
+            if verb == "parity":
+                _check_method(scope, "GET")
+                self._caller(scope, headers)
+                return Answer(200, json.dumps(await self.parity.document(self.predictor.live_of(use_case))).encode())
+            body = await self._admit(scope, headers, receive, *(ARROW,) * (verb == "predict"))
             self._check_begun(use_case)
         except Problem as problem:
-            return await self._refuse(path, problem)
+            return await self._refuse(use_case, verb, problem)
         if verb == "predict":
-            return await self.predictor.answer(use_case, body)
+            return await self.predictor.answer(use_case, body, reader_for(headers))
         return await self.outcomes.answer(use_case, body)
 
-    async def _refuse(self, path: str, problem: Problem) -> Answer:
-        use_case, _, verb = path.partition("/")
+    async def _v2(self, scope: Scope, receive: Receive) -> Answer:
+        asked = Asked()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            asked = read_path(scope["path"])
+            if scope["method"] in ("GET", "HEAD"):
+                if asked not in OPEN:
+                    self._caller(scope, headers)
+                return self._inference.look(asked)
+            if asked.verb != "infer":
+                raise Problem(405, f"{scope['method']} is not allowed here", allowed=["GET"])
+            body = await self._admit(scope, headers, receive, *("application/octet-stream",) * (_BINARY in headers))
+            self._check_begun(asked.model)
+        except Problem as problem:
+            return in_v2(await self._refuse(asked.model, "predict" if asked.verb == "infer" else "", problem))
+        return await self._inference.infer(asked, body, headers.get(_BINARY))
+
+    async def _refuse(self, use_case: str, verb: str, problem: Problem) -> Answer:
         refusal = _refusal(problem)
         if verb == "predict" and problem.status not in (401, 403, 404, 405, 429):
             answer = await self.predictor.refuse(use_case, problem, None)
@@ -194,83 +222,6 @@ def _again(body: bytes) -> Receive:
 def _check_method(scope: Scope, allowed: str) -> None:
     if scope["method"] != allowed:
         raise Problem(405, f"{scope['method']} is not allowed here", allowed=[allowed])
-
-
-def _check_type(headers: dict[bytes, bytes]) -> None:
-    kind, _, parameters = headers.get(b"content-type", b"application/json").decode("latin-1").lower().partition(";")
-    charset = parameters.partition("charset=")[2].strip(' "') or "utf-8"
-    if kind.strip() != JSON or charset not in ("utf-8", "utf8"):
-        raise Problem(415, f"the body must be {JSON} in UTF-8", field="content-type", allowed=[JSON])
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise Problem(415, "the body must not be encoded", field="content-encoding", allowed=["identity"])
-
-
-async def read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """Return the whole body; raises Problem 413 beyond `limit` bytes, 408 when it does not come, GoneError."""
-    announced = headers.get(b"content-length", b"0")
-    if not announced.isdigit():
-        raise Problem(400, "content-length is not a number", field="content-length")
-    too_large = Problem(413, f"the body may have {limit} bytes", field="body", limit=limit)
-    if int(announced) > limit:
-        raise too_large
-    message = await _next(receive)
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        body = await _rest(bytearray(body), receive, limit, too_large)
-    if len(body) > limit:
-        raise too_large
-    if not body:
-        raise Problem(400, "the body is empty", field="body")
-    return body
-
-
-async def _rest(body: bytearray, receive: Receive, limit: int, too_large: Problem) -> bytes:
-    more = True
-    while more:
-        if len(body) > limit:
-            raise too_large
-        message = await _next(receive)
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return bytes(body)
-
-
-async def _next(receive: Receive) -> Message:
-    begun = receive()
-    if not isinstance(begun, Coroutine):
-        return await _in_time(begun)
-    try:
-        waits_for = begun.send(None)
-    except StopIteration as done:
-        # Most bodies are there already: no timer need be set for them.
-        return _unless_gone(done.value)
-    return await _in_time(_resumed(begun, waits_for))
-
-
-@coroutine
-def _resumed(begun: Coroutine[Any, Any, Message], waits_for: Any) -> Generator[Any, Any, Message]:
-    """What is left of a coroutine after its first step."""
-    try:
-        yield waits_for
-    except BaseException as error:
-        begun.throw(error)
-        raise
-    message: Message = yield from begun
-    return message
-
-
-async def _in_time(coming: Awaitable[Message]) -> Message:
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return _unless_gone(await coming)
-    except TimeoutError:
-        raise Problem(408, f"the body did not come within {BODY_SECONDS:g} s", limit=BODY_SECONDS) from None
-
-
-def _unless_gone(message: Message) -> Message:
-    if message["type"] == "http.disconnect":
-        raise GoneError
-    return message
 
 
 async def respond(send: Send, answer: Answer, *, body: bool = True) -> None:

@@ -1,6 +1,6 @@
 """How a worker stands: ready or why not, degraded by what, and the status that the replay and operators ask for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.serving import workers
@@ -25,6 +25,8 @@ class Health:
     clock: Clock
     draining: bool = False
     started: bool = False
+    # What parity found wrong, by use case.
+    wrong: dict[str, str] = field(default_factory=dict)
 
     def reasons_not_ready(self) -> list[str]:
         """Empty when requests should come here; a swap under way is no reason, for the old release answers."""
@@ -46,6 +48,7 @@ class Health:
         dropped = self.journal.ledger.dropped
         if dropped.events:
             reasons.append(f"a full spool dropped {dropped.predictions} predictions in {dropped.events} events")
+        reasons += [f"{name} does not score as in training: {said}" for name, said in self.wrong.items()]
         if self.follower.away:
             reasons.append("Kafka is away: releases are not followed, events wait in the spool")
         return reasons

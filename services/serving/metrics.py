@@ -34,6 +34,10 @@ SERVING_ACTIVE_RELEASE = Gauge(
 SERVING_ACTIVATIONS_TOTAL = Counter(
     "serving_activations_total", "Activations by how they ended", ["use_case", "status"]
 )
+# Golden records of what is served scored again, by form of the model: equal, different.
+SERVING_PARITY_CHECKS_TOTAL = Counter(
+    "serving_parity_checks_total", "Golden records scored again", ["use_case", "form", "status"]
+)
 # Records on the followed topics that could not be read.
 SERVING_MALFORMED_EVENTS_TOTAL = Counter("serving_malformed_events_total", "Unreadable records followed", ["topic"])
 # What the spool holds and Kafka has not acknowledged, and how long the oldest of it has waited.

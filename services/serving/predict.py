@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from typing import NamedTuple
 
 from services.serving import answers, metrics
 from services.serving.allowance import Allowance
-from services.serving.answers import SERVED_JSON, Missed, Served
+from services.serving.answers import FEW_ROWS, SERVED_JSON, Missed, Served
 from services.serving.decode import Ask
 from services.serving.entries import Head, Message
 from services.serving.faults import CONTENT_TYPE, Refused, problem_body
+from services.serving.forms import JSON, Reader, read_json
 from services.serving.ids import new_request_id
 from services.serving.journal import Journal, SpoolFullError
 from services.serving.ledger import CapacityTaken
@@ -27,7 +29,6 @@ from shared.spine.problems import Problem
 
 log = logging.getLogger(__name__)
 
-JSON = "application/json"
 # Larger bodies are read, decided and rendered in the thread that scores, so that the small ones need not wait for them.
 SMALL_BODY = 64 * 1024
 # So much of them may be there at once.
@@ -89,30 +90,30 @@ class Predictor:
                 lock.release()
         except Exception:
             return None
-        said = self._render(live, entry)
+        said = self._render(live, ask, entry)
         metrics.latency_of(use_case).observe(monotonic() - started)
         return said
 
-    async def answer(self, use_case: str, body: bytes) -> Answer:
+    async def answer(self, use_case: str, body: bytes, read: Reader = read_json) -> Answer:
         """Answer one request; everything that can go wrong is a problem document, and an event."""
         started = monotonic()
         live: Live | None = None
         ask: Ask | None = None
         try:
-            live = self._live(use_case)
+            live = self.live_of(use_case)
             if len(body) <= SMALL_BODY:
-                ask = live.decoder.decode(body, self.clock.known)
+                ask = read(live, body, self.clock.known)
             with self._room_for(body):
                 async with asyncio.timeout(self.time_limit):
                     if ask is None:
-                        ask = await self._decode(live, body)
+                        ask = await self._decode(read, live, body)
                     result = await self._predict(live, ask, started)
         except Exception as error:
             problem = _problem_of(error)
             request_id = ask.request_id if ask else getattr(problem, "request_id", None)
             return await self.refuse(use_case, problem, request_id, live, ask)
         metrics.latency_of(use_case).observe(monotonic() - started)
-        return Answer(200, result)
+        return Answer(200, result, ask.form.content_type if ask.form else JSON)
 
     async def refuse(
         self,
@@ -137,7 +138,8 @@ class Predictor:
         headers = (("retry-after", "1"),) if problem.status == 503 else ()
         return Answer(problem.status, problem_body(problem, name), CONTENT_TYPE, headers)
 
-    def _live(self, use_case: str) -> Live:
+    def live_of(self, use_case: str) -> Live:
+        """Return what is live; raises Problem 404 or 503."""
         live = self.serving.live.get(use_case)
         if live is None:
             known = self.serving.known
@@ -157,8 +159,8 @@ class Predictor:
         finally:
             self._bytes_waiting -= len(body)
 
-    async def _decode(self, live: Live, body: bytes) -> Ask:
-        return await live.model.in_thread(_read, live, body, self.clock.known)
+    async def _decode(self, read: Reader, live: Live, body: bytes) -> Ask:
+        return await live.model.in_thread(_read, read, live, body, self.clock.known)
 
     async def _predict(self, live: Live, ask: Ask, started: float) -> bytes:
         """Answer what takes its time: a model that is not compiled, many rows, a disk that is waited for."""
@@ -169,7 +171,7 @@ class Predictor:
             write = self._write_beside if large else self._write
             entry = await write(live, ask, scores, started)
         await self.journal.durable()
-        return await live.model.in_thread(self._render, live, entry) if large else self._render(live, entry)
+        return await live.model.in_thread(self._render, live, ask, entry) if large else self._render(live, ask, entry)
 
     async def _repeated(self, live: Live, ask: Ask) -> Entry | None:
         """Look for a first answer before anything is scored, where there most likely is one."""
@@ -231,18 +233,22 @@ class Predictor:
             at=wall_seconds(),
         )
 
-    def _render(self, live: Live, entry: Entry) -> bytes:
+    def _render(self, live: Live, ask: Ask, entry: Entry) -> bytes:
         """Count an entry and render it: read back from the journal or just written, the answer is the same."""
         head, events, bodies = entry
         use_case = live.version.use_case
         metrics.requests_of(use_case, "predict", "repeated" if bodies else "answered").inc()
         counts: dict[tuple[str, str], int] = {}
         for event in events:
-            for kind in zip(event.decisions, event.reasons, strict=True):
-                counts[kind] = counts.get(kind, 0) + 1
+            kinds = zip(event.decisions, event.reasons, strict=True)
+            # A Counter pays off for many.
+            found = Counter(kinds).items() if len(event.decisions) > FEW_ROWS else ((kind, 1) for kind in kinds)
+            for kind, count in found:
+                counts[kind] = counts.get(kind, 0) + count
         for (decision, reason), count in counts.items():
             metrics.predictions_of(use_case, decision, reason).inc(count)
-        return answers.render(head, events or [answers.read_served(body) for body in bodies])
+        render = ask.form.render if ask.form else answers.render
+        return render(head, events or [answers.read_served(body) for body in bodies])
 
     async def _tell(self, event: Served, time: datetime) -> None:
         body = SERVED_JSON.encode(event)
@@ -260,8 +266,8 @@ class Predictor:
             log.warning("it could not be written down", extra={"use_case": event.use_case, "error": event.error})
 
 
-def _read(live: Live, body: bytes, now: datetime | None) -> Ask:
-    ask = live.decoder.decode(body, now)
+def _read(read: Reader, live: Live, body: bytes, now: datetime | None) -> Ask:
+    ask = read(live, body, now)
     if ask.request_id:
         _ = ask.digest  # worked out here, in the thread
     return ask

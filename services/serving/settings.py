@@ -22,6 +22,9 @@ class ServingSettings(SpineSettings):
     serving_requests_per_second: float = Field(
         default=5000.0, ge=0, description="of one client, in one worker; 0: no limit"
     )
+    serving_parity_seconds: float = Field(
+        default=3600.0, ge=0, description="how often golden records of what is served are scored again; 0: never"
+    )
     serving_request_seconds: float = Field(default=10.0, gt=0)
     serving_drain_seconds: float = Field(
         default=0.0, ge=0, description="how long to answer on while not ready, for load balancers to notice"

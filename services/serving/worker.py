@@ -24,6 +24,7 @@ from services.serving.journal import Journal, SpoolFullError
 from services.serving.live import Served
 from services.serving.lock import SpoolBusyError
 from services.serving.outcomes import Outcomes
+from services.serving.parity import Parity
 from services.serving.predict import Predictor
 from services.serving.quick import protocol_of
 from services.serving.reports import Reporter
@@ -74,6 +75,7 @@ class Worker:
         self.activator = Activator(self.served, packages, settings.directory / "releases", reporter, self.say)
         self.follower = Follower(settings, self.activator, self.clock)
         self.health = Health(settings, self.slot, os.getpid(), self.journal, self.activator, self.follower, self.clock)
+        self.parity = Parity(self.served, packages, settings.serving_parity_seconds, self.health.wrong)
         limit = settings.serving_request_seconds
         predictor = Predictor(self.journal, self.served, self.clock, settings.source, limit)
         self.front = Front(
@@ -84,6 +86,7 @@ class Worker:
             Throttle(settings.serving_requests_per_second),
             settings.serving_body_bytes,
             Behind(partial(build_behind, predictor)),
+            self.parity,
         )
 
     def say(self) -> None:
@@ -134,7 +137,7 @@ class Worker:
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
         server = Server(config, self.health, self.settings.serving_drain_seconds)
-        jobs = [self.follower.run(), self.heartbeat(), family.watch(parent)]
+        jobs = [self.follower.run(), self.heartbeat(), self.parity.run(), family.watch(parent)]
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             await server.serve(sockets=[listening])

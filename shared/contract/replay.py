@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.contract.capacity import CapacityCount
 from shared.contract.decide import Reason
 from shared.contract.policy import CONSTANT, ESTIMATE, Policy
 from shared.contract.shadow_price import expected_costs
@@ -28,7 +27,7 @@ def decide_in_order(
     policy: Policy,
     blocks: Sequence[str],
     scores: Sequence[Sequence[float]] | NDArray[np.float64],
-    flagged: Sequence[bool] | None = None,
+    flagged: Sequence[bool] | NDArray[np.bool_] | None = None,
     used: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Replayed:
     """What `decide` would say row after row; the rows must come sorted by (event time, prediction id).
@@ -48,7 +47,7 @@ def decide_in_order(
     if policy.task == "regression":
         decisions = [CONSTANT if bad else ESTIMATE for bad in out.tolist()]
         return Replayed(decisions, ["flagged" if bad else "cost" for bad in out.tolist()], [None] * len(blocks))
-    return _classify(policy, blocks, table, out, CapacityCount(policy.limits, used))
+    return _classify(policy, blocks, table, out, used or {})
 
 
 def _classify(
@@ -56,32 +55,65 @@ def _classify(
     blocks: Sequence[str],
     scores: NDArray[np.float64],
     flagged: NDArray[np.bool_],
-    ledger: CapacityCount,
+    used: Mapping[str, Mapping[str, int]],
 ) -> Replayed:
     names = [rule.name for rule in policy.rules]
     expected = expected_costs([rule.costs for rule in policy.rules], scores)
     priced = expected + np.array([rule.shadow_price for rule in policy.rules])
     cheapest = np.argmin(expected, axis=1)
     taken = np.argmin(priced, axis=1)
-    places: list[int | None] = [None] * len(blocks)
-    capped = np.array([rule.capacity is not None for rule in policy.rules])
-    # Which decisions are left says what every row would take of them: worked out once for all rows.
-    best_of: dict[tuple[bool, ...], NDArray[np.intp]] = {}
-    for row in np.flatnonzero(capped[taken] & ~flagged).tolist():
-        left = ledger.left(blocks[row])
-        if left[names[taken[row]]] <= 0:
-            free = tuple([left.get(name, 1) > 0 for name in names])
-            if free not in best_of:
-                best_of[free] = np.argmin(np.where(free, priced, np.inf), axis=1)
-            taken[row] = best_of[free][row]
-        places[row] = ledger.take(blocks[row], names[taken[row]])
-    moved = taken != cheapest
+    places = np.zeros(len(blocks), dtype=np.int64)
+    if policy.limits:
+        for block, rows in _by_block(blocks, np.flatnonzero(~flagged)):
+            _ration(policy, used.get(block, {}), priced, rows, taken, places)
+    reasons = np.where(flagged, 2, taken != cheapest)
     taken[flagged] = names.index(policy.without_model)
-    reasons: list[Reason] = [
-        "flagged" if bad else "capacity" if other else "cost"
-        for bad, other in zip(flagged.tolist(), moved.tolist(), strict=True)
-    ]
-    return Replayed([names[place] for place in taken.tolist()], reasons, places)
+    words: list[Reason] = ["cost", "capacity", "flagged"]
+    return Replayed(
+        [names[each] for each in taken.tolist()],
+        [words[each] for each in reasons.tolist()],
+        [place or None for place in places.tolist()],
+    )
+
+
+def _by_block(blocks: Sequence[str], rows: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield each block with its rows, in order."""
+    number = {block: place for place, block in enumerate(dict.fromkeys(blocks))}
+    of_row = np.fromiter(map(number.__getitem__, blocks), np.int64, len(blocks))[rows]
+    order = np.argsort(of_row, kind="stable")
+    ends = np.flatnonzero(np.diff(of_row[order])) + 1
+    for part in np.split(rows[order], ends):
+        if len(part):
+            yield blocks[part[0]], part
+
+
+def _ration(
+    policy: Policy,
+    before: Mapping[str, int],
+    priced: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    taken: NDArray[np.int64],
+    places: NDArray[np.int64],
+) -> None:
+    """Decide the rows of one block in stretches: within one, nothing runs out before its last row."""
+    taken_of = {place: before.get(rule.name, 0) for place, rule in enumerate(policy.rules) if rule.capacity is not None}
+    left = {place: (policy.rules[place].capacity or 0) - count for place, count in taken_of.items()}
+    while len(rows):
+        full = [place for place, count in left.items() if count <= 0]
+        costs = priced[rows]
+        costs[:, full] = np.inf
+        chosen = np.argmin(costs, axis=1)
+        takers = {place: np.flatnonzero(chosen == place) for place in left if place not in full}
+        stop = min(
+            (int(mine[left[place] - 1]) + 1 for place, mine in takers.items() if len(mine) >= left[place]),
+            default=len(rows),
+        )
+        for place, mine in takers.items():
+            count = int(np.searchsorted(mine, stop))
+            places[rows[mine[:count]]] = taken_of[place] + 1 + np.arange(count)
+            taken_of[place], left[place] = taken_of[place] + count, left[place] - count
+        taken[rows[:stop]] = chosen[:stop]
+        rows = rows[stop:]
 
 
 def cost_in_order(

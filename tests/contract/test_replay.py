@@ -25,16 +25,22 @@ POLICIES = [
     derive_policy(contract(BINARY, SECOND_DESK), DEMAND),
 ]
 row = st.tuples(st.sampled_from(["d1", "d2"]), st.floats(0, 1), st.booleans())
+# More than a limit may be taken: it may have been higher before.
+taken = st.dictionaries(st.sampled_from(["none", "act", "review", "ask"]), st.integers(0, 12))
+before = st.dictionaries(st.sampled_from(["d1", "d2", "d3"]), taken)
 
 
-@given(st.sampled_from(POLICIES), st.lists(row, max_size=40))
-def test_in_order_means_one_after_the_other(known: Policy, rows: list[tuple[str, float, bool]]) -> None:
-    ledger = CapacityCount(known.limits)
+@given(st.sampled_from(POLICIES), st.lists(row, max_size=40), before)
+def test_in_order_means_one_after_the_other(
+    known: Policy, rows: list[tuple[str, float, bool]], used: dict[str, dict[str, int]]
+) -> None:
+    ledger = CapacityCount(known.limits, used)
     expected = []
     for block, p, flagged in rows:
         choice = decide(known, (p,), ledger.left(block), flagged)
         expected.append((choice.decision, choice.reason, ledger.take(block, choice.decision)))
-    replayed = decide_in_order(known, [one[0] for one in rows], [(one[1],) for one in rows], [one[2] for one in rows])
+    columns = [one[0] for one in rows], [(one[1],) for one in rows], [one[2] for one in rows]
+    replayed = decide_in_order(known, *columns, used)
     assert list(zip(replayed.decisions, replayed.reasons, replayed.places, strict=True)) == expected
     for (_, name), taken in Counter(zip((one[0] for one in rows), replayed.decisions, strict=True)).items():
         assert taken <= known.limits.get(name, len(rows))

@@ -11,6 +11,7 @@ from shared.package import PackageStore
 from tests.registry.toy import contract_text, make_toy
 from tests.security.apps import open_services
 from tests.security.attack import YAML, Attack, Ground
+from tests.security.attacks_forms import FORM_ATTACKS
 from tests.security.attacks_registry import REGISTRY_ATTACKS
 from tests.security.attacks_serving import SERVING_ATTACKS
 from tests.security.attacks_upload import UPLOAD_ATTACKS
@@ -21,6 +22,7 @@ ATTACKS: Mapping[str, Attack] = {
     **{f"registry, {name}": attack for name, attack in REGISTRY_ATTACKS.items()},
     **{f"upload, {name}": attack for name, attack in UPLOAD_ATTACKS.items()},
     **{f"serving, {name}": attack for name, attack in SERVING_ATTACKS.items()},
+    **{f"serving, {name}": attack for name, attack in FORM_ATTACKS.items()},
 }
 System = tuple[Ground, Mapping[str, httpx.AsyncClient]]
 of_one_loop = pytest.mark.asyncio(loop_scope="module")

@@ -15,10 +15,12 @@ NEEDED = {
     ("serving", "POST", "/v1/{use_case}/predict"): "publisher",
     ("serving", "POST", "/v1/{use_case}/outcomes"): "publisher",
     ("serving", "POST", "/predict"): "publisher",
+    ("serving", "POST", "/v2/models/{use_case}/infer"): "publisher",
+    ("serving", "POST", "/v2/models/{use_case}/versions/{version}/infer"): "publisher",
 }
 # BentoML asks pydantic in a way that pydantic will drop in its version 3; nothing of it is ours to change.
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute")
-OPEN = {"/healthz", "/readyz", "/livez", "/metrics", "/v1/status"}
+OPEN = {"/healthz", "/readyz", "/livez", "/metrics", "/v1/status", "/v2/health/live", "/v2/health/ready"}
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
 """The HTTP side of a serving worker within a test: real journal, real decoding, a toy model."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import uvicorn
 
 from services.serving.activate import Activator, Packages
 from services.serving.follow import Follower
@@ -12,6 +16,7 @@ from services.serving.health import Health
 from services.serving.journal import Journal
 from services.serving.live import Served
 from services.serving.outcomes import Outcomes
+from services.serving.parity import Parity
 from services.serving.predict import Predictor
 from services.serving.reports import Reporter
 from services.serving.score import Coalescer, Compiled
@@ -42,5 +47,19 @@ async def open_front(
         health.started = True
         predictor = Predictor(journal, served, clock, "serving/0")
         outcomes = Outcomes(journal, served, clock, "serving/0")
-        yield Front(predictor, outcomes, health, keys, Throttle(0), body_bytes, behind)
+        parity = Parity(served, packages, 0, health.wrong)
+        yield Front(predictor, outcomes, health, keys, Throttle(0), body_bytes, behind, parity)
     journal.close()
+
+
+@asynccontextmanager
+async def listening(app: App) -> AsyncIterator[str]:
+    """The app behind a real socket; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
+        running = asyncio.create_task(server.serve(sockets=[place]))
+        try:
+            yield f"http://127.0.0.1:{place.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await running
