@@ -79,7 +79,8 @@ async def connect(host: str, port: int) -> Connection:
 
 def request_of(host: str, path: str, body: bytes, content_type: str = "application/json") -> bytes:
     """A POST as bytes."""
-    head = [f"POST {path} HTTP/1.1", f"host: {host}", f"content-type: {content_type}", f"content-length: {len(body)}"]
+    head = [f"POST {path} HTTP/1.1", f"host: {host}", f"content-type: {content_type}", f"accept: {content_type}"]
+    head.append(f"content-length: {len(body)}")
     return "\r\n".join([*head, "", ""]).encode() + body
 
 

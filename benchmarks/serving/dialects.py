@@ -95,8 +95,7 @@ def _to_arrow(columns: dict[str, list[Any]]) -> bytes:
 
 
 def _from_arrow(answer: bytes) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = pa.ipc.open_stream(answer).read_all().to_pydict()
-    return found
+    return dict(pa.ipc.open_stream(answer).read_all().to_pydict())
 
 
 MLFLOW = Dialect(

@@ -7,7 +7,7 @@ function init(args)
   for length in file:lines() do
     local body = file:read(tonumber(length))
     file:read(1)
-    requests[#requests + 1] = wrk.format("POST", nil, { ["content-type"] = args[2] }, body)
+    requests[#requests + 1] = wrk.format("POST", nil, { ["content-type"] = args[2], accept = args[2] }, body)
   end
   file:close()
 end

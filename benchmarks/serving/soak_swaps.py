@@ -11,6 +11,7 @@ from benchmarks.serving.asking import Answered, Load
 from benchmarks.serving.dialects import Record
 from benchmarks.serving.on_kafka import activations
 from benchmarks.serving.packages import Built
+from benchmarks.serving.processes import wait_until_idle
 from benchmarks.serving.replica import Replica, release, released, serves
 from shared.events import to_record
 from shared.spine.clock import monotonic, wall_now
@@ -50,6 +51,7 @@ async def swaps(replica: Replica, built: Sequence[Built], records: Sequence[Reco
     """Release the packages in turn `asked.swaps` times; returns the numbers."""
     await release(replica, built[0])
     built[1].put_into(replica.home)
+    await asyncio.to_thread(wait_until_idle, replica.pids("worker"))
     use_case = built[0].use_case
     watch = Watch(digests={1: built[0].digest})
     dialect = dialects.headrace(use_case)

@@ -1,5 +1,6 @@
 """Soak, part two: very many requests; do the workers grow, and is every prediction on Kafka once?"""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
@@ -9,7 +10,7 @@ from benchmarks.serving.asking import Answered, Load
 from benchmarks.serving.dialects import Record
 from benchmarks.serving.on_kafka import predictions
 from benchmarks.serving.packages import Built
-from benchmarks.serving.processes import cost_of
+from benchmarks.serving.processes import cost_of, wait_until_idle
 from benchmarks.serving.replica import Replica, release
 from shared.spine.clock import monotonic
 
@@ -20,6 +21,8 @@ async def volume(replica: Replica, built: Built, records: Sequence[Record], aske
     """Ask `asked.requests` times as fast as answers come; returns the numbers."""
     await release(replica, built)
     workers = replica.pids("worker")
+    # What a worker loads after its start is no growth.
+    await asyncio.to_thread(wait_until_idle, workers)
     dialect = dialects.headrace(built.use_case)
     bodies = [dialect.body([record]) for record in records]
     ids: set[str] = set()

@@ -48,7 +48,8 @@ def post(port: int, dialect: Dialect, records: Sequence[Record]) -> tuple[int, b
     """Ask once; raises OSError or HTTPException when nothing answers."""
     connection = HTTPConnection(LOOPBACK, port, timeout=_ANSWER_SECONDS)
     try:
-        connection.request("POST", dialect.path, dialect.body(records), {"content-type": dialect.content_type})
+        headers = {"content-type": dialect.content_type, "accept": dialect.content_type}
+        connection.request("POST", dialect.path, dialect.body(records), headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
