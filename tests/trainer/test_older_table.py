@@ -78,7 +78,7 @@ def test_its_blocks_are_reported_evaluated_and_compared_with_a_package_that_want
 ) -> None:
     result = train(make_job(feedback=older, table_version=tuple(table_versions(older))), tmp_path)
     package = read_package(tmp_path / PACKAGE)
-    model = Model(str(result.package_digest), package, package.load_model())
+    model = Model(str(result.package_digest), package)
     old = (START + timedelta(days=FIRST)).date().isoformat()
     new = (START + timedelta(days=GAINED)).date().isoformat()
     before = table_versions(older)
@@ -104,7 +104,7 @@ def test_a_version_from_before_has_no_such_column_and_is_scored_all_the_same(
     pinned = table_versions(older)._replace(decisions=first)
     rows = joined(older, "toy", AS_OF, version=pinned)
     assert "cat_colour" not in rows.columns
-    assert np.isfinite(Model("0" * 64, package, package.load_model()).score(rows)).all()
+    assert np.isfinite(Model("0" * 64, package).score(rows)).all()
     assert "colour" not in view(older, "joined", pinned).collect_schema()
     newest = view(older, "joined", table_versions(older)).collect()
     assert newest.filter(pl.col("colour").is_null()).height == (GAINED - FIRST) * 24
