@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 MAX_BATCH = 500
 # How long it rests when nothing is there: twice as long each time.
 IDLE_SECONDS, MOST_IDLE_SECONDS = 0.01, 0.08
+# Where so many came at once, more are coming: Kafka and we do less for the same events when they go together.
+MANY_EVENTS, GATHER_SECONDS = 16, 0.05
 SEND_SECONDS = 20.0
 START_SECONDS = 10.0
 FLUSH_SECONDS = 5.0
@@ -78,6 +80,8 @@ class Shipper:
                     break
             elif shipped == 0:
                 await self._pause(rest)
+            elif MANY_EVENTS <= shipped < MAX_BATCH:
+                await self._pause(GATHER_SECONDS)
             rest = min(rest * 2, MOST_IDLE_SECONDS) if shipped == 0 else IDLE_SECONDS
         await self._drop_producer()
 
