@@ -15,7 +15,7 @@ from services.trainer.flags import check_flagged
 from services.trainer.job import CannotTrainError, Job
 from services.trainer.rows import Rows, features_of, read_rows
 from services.trainer.split import Cut
-from services.trainer.train import Scored, check_labelled, content_of
+from services.trainer.train import Scored, check_labelled, compiled, content_of
 from shared.contract import Contract, block_bounds, block_of
 from shared.package import Feature, PackageRefused, predict_scores, write_package
 
@@ -52,7 +52,8 @@ def write_foreign(bench: Bench, model: Any, lineage: Mapping[str, str], target: 
     features = features_in_order(bench.contract, model)
     scores = foreign_scores(bench.contract, model, bench.held_out.frame)
     parts = (Scored("holdout", bench.held_out, scores),)
-    content = content_of(bench.job, bench.contract, bench.cut, bench.rows, parts, features)
+    form = compiled(bench.contract, model, features, bench.rows, bench.held_out)
+    content = content_of(bench.job, bench.contract, bench.cut, bench.rows, parts, features, form)
     return write_package(target, model, replace(content, lineage={**content.lineage, **lineage}))
 
 

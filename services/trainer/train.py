@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from shared.package import Content, Feature, Reference, ReferenceRow, predict_sc
 from shared.package.golden import choose_golden
 from shared.package.profile import BlockProfile, Profile, calibrate, count_labels, profile_inputs, score_bins
 from shared.package.reference import Kind, sample_blocks
+from shared.package.write import Form, compile_form
 
 log = logging.getLogger(__name__)
 FITS_AT_ONCE = 2
@@ -55,13 +56,16 @@ def train(job: Job, run_dir: Path) -> Result:
     _check_enough(contract, training, held_out, cut)
     estimator = seeded(build(), job.seed)
     log.info("fitting on %d rows up to %s", len(training), cut.train_until.isoformat())
+    features = features_of(contract)
     # Four fits that do not depend on each other, each on one OpenMP thread: two cores do them in half the time.
     with ThreadPoolExecutor(FITS_AT_ONCE) as pool:
         fitting = pool.submit(fit, contract, clone(estimator), training)
-        oof = out_of_fold(contract, estimator, training, pool)
-        model = fitting.result()
+        folding = fold_scores(contract, estimator, training, pool)
+        # Last in the queue: by then the model is there, and the last fold has a core of its own.
+        compiling = pool.submit(lambda: compiled(contract, fitting.result(), features, rows, held_out))
+        oof, model, form = out_of_fold(contract, training, folding), fitting.result(), compiling.result()
     parts = (Scored("oof", training, oof), Scored("holdout", held_out, score(contract, model, held_out)))
-    content = content_of(job, contract, cut, rows, parts, features_of(contract))
+    content = content_of(job, contract, cut, rows, parts, features, form)
     digest = write_package(run_dir / PACKAGE, model, content)
     behaviour = read_package(run_dir / PACKAGE).manifest.behaviour_digest
     return Result(
@@ -113,20 +117,34 @@ def score(contract: Contract, model: Any, rows: Rows) -> Scores:
     return predict_scores(model, contract.task, rows.frame, contract.classes)
 
 
-def out_of_fold(contract: Contract, estimator: Any, rows: Rows, pool: Executor) -> Scores:
-    """Score each training day with a model that was fitted on the other folds."""
+Fold = tuple[NDArray[np.bool_], Future[Scores]]
+
+
+def fold_scores(contract: Contract, estimator: Any, rows: Rows, pool: Executor) -> list[Fold]:
+    """Begin to score each training day with a model that is fitted on the other folds: (its rows, their scores)."""
     folds = fold_of_blocks(rows.blocks.tolist())
     fold = np.array([folds[block] for block in rows.blocks.tolist()])
-    scores = np.zeros((len(rows), len(contract.classes) if contract.task == "multiclass" else 1))
 
     def score_fold(inside: NDArray[np.bool_]) -> Scores:
         return score(contract, fit(contract, clone(estimator), rows.take(~inside)), rows.take(inside))
 
     parts = [inside for inside in (fold == number for number in range(FOLDS)) if inside.any()]
-    for inside, scored in zip(parts, pool.map(score_fold, parts), strict=True):
+    return [(inside, pool.submit(score_fold, inside)) for inside in parts]
+
+
+def out_of_fold(contract: Contract, rows: Rows, folding: Sequence[Fold]) -> Scores:
+    """Wait for all folds, and put their scores in the order of the rows."""
+    scores = np.zeros((len(rows), len(contract.classes) if contract.task == "multiclass" else 1))
+    for inside, scoring in folding:
+        scores[inside] = scoring.result()
         log.info("a fold of %d rows is scored", int(inside.sum()))
-        scores[inside] = scored
     return scores
+
+
+def compiled(contract: Contract, model: Any, features: tuple[Feature, ...], rows: Rows, held_out: Rows) -> Form:
+    """The model's compiled form, proven on rows from all of the time."""
+    golden = choose_golden(features, held_out.frame)
+    return compile_form(model, contract.task, features, contract.classes, golden, _some(rows.frame))
 
 
 def _check_enough(contract: Contract, training: Rows, held_out: Rows, cut: Cut) -> None:
@@ -145,7 +163,13 @@ def check_labelled(name: str, rows: Rows) -> None:
 
 
 def content_of(
-    job: Job, contract: Contract, cut: Cut, rows: Rows, parts: Sequence[Scored], features: tuple[Feature, ...]
+    job: Job,
+    contract: Contract,
+    cut: Cut,
+    rows: Rows,
+    parts: Sequence[Scored],
+    features: tuple[Feature, ...],
+    form: Form,
 ) -> Content:
     """What goes into the package; the last of `parts` are the held-out rows, `features` are in the model's order."""
     held_out = parts[-1]
@@ -174,7 +198,7 @@ def content_of(
         profile=_profile(contract, policy, features, rows, parts),
         reference=reference,
         golden=choose_golden(features, held_out.rows.frame),
-        real=_some(rows.frame),
+        form=form,
     )
 
 

@@ -52,8 +52,17 @@ class Content:
     profile: Profile
     reference: Reference
     golden: Mapping[str, Sequence[Any]]
-    # Columns of real records on which a compiled form is proven; the golden ones without them.
-    real: Mapping[str, Sequence[Any]] | None = None
+    # Made here, and proven on the golden records, where nobody made it before.
+    form: "Form | None" = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """The compiled form of a model with its proof, or why there is none."""
+
+    graph: bytes = b""
+    proof: Compiled | None = None
+    why_not: str | None = None
 
 
 def write_package(target: Path, model: Any, content: Content) -> str:
@@ -66,7 +75,11 @@ def write_package(target: Path, model: Any, content: Content) -> str:
     (target / PROFILE).write_bytes(canonical_json(content.profile.model_dump(mode="json")))
     (target / GOLDEN).write_bytes(canonical_json(golden.model_dump(mode="json")))
     (target / ENVIRONMENT).write_text(lock_text(environment), encoding="utf-8")
-    compiled, why_not = _write_compiled(target / COMPILED, model, content)
+    form = content.form or compile_form(
+        model, content.task, content.features, content.classes, content.golden, content.golden
+    )
+    if form.proof:
+        (target / COMPILED).write_bytes(form.graph)
     manifest = Manifest(
         use_case=content.use_case,
         task=content.task,
@@ -78,30 +91,36 @@ def write_package(target: Path, model: Any, content: Content) -> str:
         rows_digest=content.rows_digest,
         rows_trained=content.rows_trained,
         evaluation=dict(content.evaluation),
-        lineage={**content.lineage, **({"not_compiled": why_not} if why_not else {})},
+        lineage={**content.lineage, **({"not_compiled": form.why_not} if form.why_not else {})},
         environment=environment,
         files={file.name: file_entry(file) for file in sorted(target.iterdir())},
-        compiled=compiled,
+        compiled=form.proof,
     )
     (target / MANIFEST).write_bytes(manifest.to_bytes())
     return manifest.digest
 
 
-def _write_compiled(file: Path, model: Any, content: Content) -> tuple[Compiled | None, str | None]:
-    """Fold the model and prove it, or say why not; what does not fold, or not exactly, is served as it is."""
+def compile_form(
+    model: Any,
+    task: Task,
+    features: Sequence[Feature],
+    classes: Sequence[str],
+    sample: Mapping[str, Sequence[Any]],
+    real: Mapping[str, Sequence[Any]],
+) -> Form:
+    """Fold the model and prove it on `real` records; what does not fold, or not exactly, is served as it is."""
     try:
-        graph = fold(model, content.task, content.features, content.classes, content.golden)
-        equal = prove(graph, model, content.task, content.features, content.classes, content.real or content.golden)
+        graph = fold(model, task, features, classes, sample)
+        equal = prove(graph, model, task, features, classes, real)
     except (UnfoldableError, NotEqualError) as reason:
         log.info("no compiled form: %s", reason)
-        return None, str(reason)[:2000]
+        return Form(why_not=str(reason)[:2000])
     except Exception as error:
         # Whatever a model has inside that nobody thought of: it still answers, and a package without is whole.
         log.warning("no compiled form", exc_info=True)
-        return None, f"{error!r:.2000}"
-    file.write_bytes(graph)
+        return Form(why_not=f"{error!r:.2000}")
     log.info("compiled, and equal on %d rows to %.3g", equal.rows, equal.max_difference)
-    return Compiled(form="fold", rows=equal.rows, max_difference=equal.max_difference, flips=0), None
+    return Form(graph, Compiled(form="fold", rows=equal.rows, max_difference=equal.max_difference, flips=0))
 
 
 def file_entry(path: Path) -> FileEntry:
