@@ -1,6 +1,6 @@
 """The use case contract and everything that follows from it: pure functions, the same in every service."""
 
-from shared.contract.capacity import CapacityCount, block_bounds, block_of, mean_demand, next_block
+from shared.contract.capacity import block_bounds, block_of, mean_demand, next_block
 from shared.contract.changes import changed, objective_only
 from shared.contract.decide import Choice, Reason, decide, estimate_of
 from shared.contract.durations import Duration
@@ -16,7 +16,6 @@ from shared.contract.value import Money, OutcomeError, cost_minor, money, outcom
 __all__ = [
     "CONSTANT",
     "ESTIMATE",
-    "CapacityCount",
     "Choice",
     "Contract",
     "ContractError",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -48,33 +46,3 @@ def mean_demand(policy: Policy, demand: Demand) -> dict[str, float]:
     prices = [rule.shadow_price for rule in policy.rules]
     wanted = wanted_per_day([rule.costs for rule in policy.rules], prices, demand)
     return {rule.name: count for rule, count in zip(policy.rules, wanted, strict=True)}
-
-
-class CapacityCount:
-    """Counts what capped decisions have taken, block by block; in memory, for one policy's limits."""
-
-    def __init__(self, limits: Mapping[str, int], used: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        self._limits = dict(limits)
-        self._used: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for block, taken in (used or {}).items():
-            self._used[block].update(taken)
-
-    def left(self, block: str) -> dict[str, int]:
-        """What each capped decision has left in this block."""
-        used = self._used[block]
-        return {name: limit - used[name] for name, limit in self._limits.items()}
-
-    def used(self, block: str) -> dict[str, int]:
-        """What each capped decision has taken in this block."""
-        return {name: self._used[block][name] for name in self._limits}
-
-    def take(self, block: str, decision: str) -> int | None:
-        """The place this decision takes, counted from 1; None where it has no cap; ValueError where nothing is left."""
-        limit = self._limits.get(decision)
-        if limit is None:
-            return None
-        used = self._used[block]
-        if used[decision] >= limit:
-            raise ValueError(f"{decision} has taken all {limit} of {block}")
-        used[decision] += 1
-        return used[decision]

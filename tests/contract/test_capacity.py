@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contract import CapacityCount, block_bounds, block_of, next_block
+from shared.contract import block_bounds, block_of, next_block
+from tests.contract.one_by_one import CapacityCount
 from tests.contract.written import BINARY, contract
 
 NEW_YORK = contract(BINARY, ("Europe/Berlin", "America/New_York"))

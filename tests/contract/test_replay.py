@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract import (
-    CapacityCount,
     DayScores,
     Demand,
     Policy,
@@ -16,6 +15,7 @@ from shared.contract import (
     decide_in_order,
     derive_policy,
 )
+from tests.contract.one_by_one import CapacityCount
 from tests.contract.written import BINARY, MULTICLASS, REGRESSION, SECOND_DESK, contract, policy
 
 DEMAND = Demand((DayScores("d", 8, tuple((place / 8,) for place in range(8))),))

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from shared.contract import CapacityCount, Contract, cost_minor, decide, derive_policy
+from shared.contract import Contract, cost_minor, decide, derive_policy
 from shared.evaluation.models import KEPT, Models
 from shared.events import Event, PackageEvaluated
 from shared.feedback.joined import joined
 from shared.package import predict_scores, read_package, to_frame
 from shared.spine.errors import TransientError
+from tests.contract.one_by_one import CapacityCount
 from tests.registry.toy import NOW, Toy, contract
 from tests.trainer.bench import CHEAPER, CONTRACT, DAY, HOUR, Bench, applied, judged, rejected, released, trained
 
