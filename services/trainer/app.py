@@ -9,6 +9,7 @@ from services.trainer import api
 from services.trainer.evaluations import Evaluations
 from services.trainer.freshness import Freshness
 from services.trainer.handlers import Seed, add_handlers
+from services.trainer.hearing import Hearing
 from services.trainer.requests import decide_requests
 from services.trainer.runs import Runs
 from services.trainer.settings import TrainerSettings
@@ -31,6 +32,7 @@ def make_app(settings: TrainerSettings) -> FastAPI:
     patience = None if settings.clock == "replay" else settings.trainer_table_wait_seconds
     freshness = Freshness(settings.kafka_options(), settings.feedback_location, patience)
     runs = Runs(settings, db, clock, packages, freshness.wait)
+    hearing = Hearing(settings.kafka_options())
     evaluations = Evaluations(db, settings.feedback_location, Models(packages, settings.packages_cache))
     router = ServiceRouter("trainer", settings.instance, settings.kafka_session_seconds)
     add_handlers(router)
@@ -42,7 +44,7 @@ def make_app(settings: TrainerSettings) -> FastAPI:
         db=db,
         router=router,
         http=[api.router],
-        context={"runs": runs, "seed": Seed(settings.seed), "evaluations": evaluations},
+        context={"runs": runs, "seed": Seed(settings.seed), "evaluations": evaluations, "hearing": hearing},
         background=[runs.run, partial(asyncio.to_thread, warm)],
         pending=partial(count_pending, db),
     )

@@ -7,6 +7,7 @@ from faststream import Context
 
 from services.trainer.causes import ask_of
 from services.trainer.evaluations import EvaluationsDep
+from services.trainer.hearing import Hearing
 from services.trainer.history import HistoryStore
 from services.trainer.requests import decide
 from services.trainer.runs import Runs
@@ -34,6 +35,7 @@ class Seed:
 
 
 ClockDep = Annotated[Clock, Context("clock")]
+HearingDep = Annotated[Hearing, Context("hearing")]
 RunsDep = Annotated[Runs, Context("runs")]
 SeedDep = Annotated[Seed, Context("seed")]
 
@@ -57,9 +59,10 @@ async def on_use_case_applied(event: UseCaseApplied, db: Db) -> None:
 
 
 async def on_training_requested(
-    event: TrainingRequested, db: Db, clock: ClockDep, runs: RunsDep, seed: SeedDep
+    event: TrainingRequested, db: Db, clock: ClockDep, runs: RunsDep, seed: SeedDep, hearing: HearingDep
 ) -> None:
     """A person's request is decided at once; every other one waits for the clock to move."""
+    await hearing.wait()
     now = clock.now()
     async with db.transaction() as session:
         if not await first_time(session, event):

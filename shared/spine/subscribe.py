@@ -24,6 +24,11 @@ class ServiceRouter(KafkaRouter):
         self.service, self.instance, self.session_seconds = service, instance, session_seconds
 
 
+def group_of(service: str, event: type[Event]) -> str:
+    """The consumer group in which a service hears an event."""
+    return f"{service}.{event.topic}"
+
+
 def subscribe(router: ServiceRouter, event: type[Event]) -> Callable[[Handler], Handler]:
     """Subscribe a handler `async def on_<event>(event, …)` to the topic of an event.
 
@@ -40,7 +45,7 @@ def subscribe(router: ServiceRouter, event: type[Event]) -> Callable[[Handler], 
         return decoded
 
     def register(handler: Handler) -> Handler:
-        group = f"{router.service}.{event.topic}"
+        group = group_of(router.service, event)
         router.subscriber(
             event.topic,
             group_id=group,

@@ -19,6 +19,7 @@ from services.trainer.handlers import (
     on_training_requested,
     on_use_case_applied,
 )
+from services.trainer.hearing import Hearing
 from services.trainer.requests import decide_requests
 from services.trainer.runs import Runs
 from services.trainer.settings import TrainerSettings
@@ -57,6 +58,8 @@ CONTRACT = contract(
     ("gates: {max_brier: 0.25}", "gates: {max_brier: 0.25}\nretraining: {on: [drift, schedule], every: 1 month}"),
 )
 CHEAPER = contract(("limit: 40", "limit: 2"), ("late: 5.00", "late: 4.00"))
+# Nothing waits to be heard: events go straight to the handlers.
+NO_KAFKA = Hearing({"bootstrap_servers": "127.0.0.1:1"}, 0.0)
 Known = TypeVar("Known", bound=Event)
 
 
@@ -88,7 +91,8 @@ class Bench:
                 case UseCaseApplied():
                     await on_use_case_applied(event, self.db)
                 case TrainingRequested():
-                    await on_training_requested(event, self.db, self.clock, self.runs, Seed(self.settings.seed))
+                    seed = Seed(self.settings.seed)
+                    await on_training_requested(event, self.db, self.clock, self.runs, seed, NO_KAFKA)
                 case DriftDetected():
                     await on_drift_detected(event, self.db, self.clock)
                 case ModelTrained():

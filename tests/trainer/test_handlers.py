@@ -22,7 +22,7 @@ from shared.spine.clock import Clock
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
 from tests.containers import database_url
-from tests.trainer.bench import tables_are_fresh
+from tests.trainer.bench import NO_KAFKA, tables_are_fresh
 
 MakeJob = Callable[..., Job]
 
@@ -40,7 +40,7 @@ def parts(db: Database, tmp_path: Path, make_job: MakeJob) -> dict[str, Any]:
     settings = TrainerSettings(home=tmp_path)
     clock = Clock("replay", make_job().as_of)
     runs = Runs(settings, db, clock, PackageStore(settings.packages_location), tables_are_fresh)
-    return {"db": db, "clock": clock, "runs": runs, "seed": Seed(7)}
+    return {"db": db, "clock": clock, "runs": runs, "seed": Seed(7), "hearing": NO_KAFKA}
 
 
 def applied(contract: Contract, job: Job, revision: int = 1) -> UseCaseApplied:
