@@ -66,6 +66,10 @@ class Scenario:
         """The same scenario with an earlier end."""
         return Scenario(self.contract_text, self._frame, self.start, end, self.simulated)
 
+    def under(self, contract_text: str) -> "Scenario":
+        """The same cases under another contract."""
+        return Scenario(contract_text, self._frame, self.start, self.end, self.simulated)
+
     @property
     def days(self) -> list[date]:
         """The calendar days that are played."""
