@@ -6,7 +6,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from shared.events import OutcomeRecorded, PredictionServed
-from shared.feedback.rows import Placed, decision_rows, outcome_rows
+from shared.events.quick import Served, Told
+from shared.feedback.rows import DecisionColumns, OutcomeColumns, Placed
 from shared.feedback.schema import TOPICS, TableName
 
 TABLE_OF: dict[str, TableName] = {topic: name for name, topic in TOPICS.items()}
@@ -21,43 +22,49 @@ class Batch(NamedTuple):
 
 
 class Buffer:
-    """Events that were read but not written; a record comes in once, in the order of its partition."""
+    """Rows of records that were read but not written; a record comes in once, in the order of its partition."""
 
     def __init__(self) -> None:
-        self._served: list[Placed[PredictionServed]] = []
-        self._told: list[Placed[OutcomeRecorded]] = []
-        self._failed: list[Placed[PredictionServed]] = []
         self.following: dict[tuple[str, int], int] = {}
         self.written: dict[tuple[str, int], int] = {}
-        self.rows = 0
+        self._forget()
 
     def begin(self, offsets: dict[tuple[str, int], int]) -> None:
         """Forget everything that is not written; go on from these offsets."""
-        self._served, self._told, self._failed, self.rows = [], [], [], 0
+        self._forget()
         self.following, self.written = dict(offsets), dict(offsets)
 
-    def add(self, topic: str, partition: int, offset: int, event: PredictionServed | OutcomeRecorded | None) -> None:
+    def add(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        event: PredictionServed | OutcomeRecorded | Served | Told | None,
+    ) -> None:
         """Take one record; None is one without rows (a dead letter): only its offset counts."""
         key = (topic, partition)
         if offset < self.following.get(key, 0):
             return
         self.following[key] = offset + 1
         match event:
-            case PredictionServed(status="answered"):
-                self._served.append(Placed(event, partition, offset))
-                self.rows += len(event.event_times)
+            case Served() | PredictionServed(status="answered"):
+                self._served.add(event, partition, offset)
+            case OutcomeRecorded() | Told():
+                self._told.add(event, partition, offset)
             case PredictionServed(status="failed") if event.release_sequence:
                 self._failed.append(Placed(event, partition, offset))
-                self.rows += 1
-            case OutcomeRecorded():
-                self._told.append(Placed(event, partition, offset))
-                self.rows += len(event.outcomes)
             case _:
                 pass
 
     def skip_to(self, key: tuple[str, int], offset: int) -> None:
         """Nothing before this offset is still to come."""
         self.following[key] = max(offset, self.following.get(key, 0))
+
+    @property
+    def rows(self) -> int:
+        """How much is in memory: rows of both tables, and failed requests."""
+        begun = sum(rows.num_rows for tables in self._ready.values() for rows in tables)
+        return begun + self._served.rows + self._told.rows + len(self._failed)
 
     @property
     def is_clean(self) -> bool:
@@ -71,6 +78,10 @@ class Buffer:
 
     def batches(self) -> Sequence[Batch]:
         """What is to be written now: at most one append per table."""
+        for name, columns in (("decisions", self._served), ("outcomes", self._told)):
+            if columns.rows or not self._ready[name]:
+                self._ready[name].append(columns.table())
+        self._served, self._told = DecisionColumns(), OutcomeColumns()
         ready = []
         for topic, name in TABLE_OF.items():
             offsets = {
@@ -79,7 +90,8 @@ class Buffer:
                 if key[0] == topic and following > self.written.get(key, 0)
             }
             if offsets:
-                rows = decision_rows(self._served) if name == "decisions" else outcome_rows(self._told)
+                rows = pa.concat_tables(self._ready[name], promote_options="default")
+                self._ready[name] = [rows]
                 ready.append(Batch(name, rows, offsets))
         return ready
 
@@ -87,11 +99,12 @@ class Buffer:
         """These batches are in their tables."""
         for batch in batches:
             self.written |= batch.offsets
-        self._served = [placed for placed in self._served if self._is_open(TOPICS["decisions"], placed)]
-        self._told = [placed for placed in self._told if self._is_open(TOPICS["outcomes"], placed)]
-        self._failed = [placed for placed in self._failed if self._is_open(TOPICS["decisions"], placed)]
-        self.rows = len(self._failed) + sum(len(placed.event.event_times) for placed in self._served)
-        self.rows += sum(len(placed.event.outcomes) for placed in self._told)
+            self._ready[batch.table] = []
+        topic = TOPICS["decisions"]
+        self._failed = [one for one in self._failed if one.offset >= self.written.get((topic, one.partition), 0)]
 
-    def _is_open(self, topic: str, placed: Placed[PredictionServed] | Placed[OutcomeRecorded]) -> bool:
-        return placed.offset >= self.written.get((topic, placed.partition), 0)
+    def _forget(self) -> None:
+        self._served, self._told = DecisionColumns(), OutcomeColumns()
+        # Rows that were handed out to be written, until it is known that they are.
+        self._ready: dict[TableName, list[pa.Table]] = {name: [] for name in TOPICS}
+        self._failed: list[Placed[PredictionServed]] = []

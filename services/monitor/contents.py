@@ -8,7 +8,7 @@ from shared.contract.schema import Contract
 from shared.contract.value import outcome_problem
 from shared.events import OutcomeRecorded, PredictionServed
 
-_FIRST, _LAST = dt.date(1970, 1, 2), dt.date(2199, 12, 31)
+FIRST_DAY, LAST_DAY = dt.date(1970, 1, 2), dt.date(2199, 12, 31)
 
 
 def prediction_problem(event: PredictionServed, contract: Contract | None) -> str | None:
@@ -45,9 +45,9 @@ def outcome_problems(event: OutcomeRecorded, contract: Contract | None) -> str |
 
 
 def _time_problem(time: dt.datetime) -> str | None:
-    if _FIRST <= time.astimezone(dt.UTC).date() <= _LAST:
+    if FIRST_DAY <= time.astimezone(dt.UTC).date() <= LAST_DAY:
         return None
-    return f"{time.isoformat()} is not between {_FIRST} and {_LAST}"
+    return f"{time.isoformat()} is not between {FIRST_DAY} and {LAST_DAY}"
 
 
 def _block_problem(block: str, time: dt.datetime, contract: Contract | None) -> str | None:

@@ -31,7 +31,9 @@ from shared.spine.settings import FETCH_WAIT_MS
 log = logging.getLogger(__name__)
 GROUP = "monitor.feedback"
 _POLL_SECONDS = 0.2
-_MAX_RECORDS = 500
+_MAX_RECORDS = 2_000
+# Fetched at once from one partition: some thousand events, so that Kafka is asked seldom.
+_FETCH_BYTES = 4 * 1024**2
 _PATIENCE_SECONDS = 30.0
 _STATUS_SECONDS = 2.0
 _MEASURE_SECONDS = 5.0
@@ -71,6 +73,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             enable_auto_commit=False,
             isolation_level="read_committed",
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=_FETCH_BYTES,
         )
         # Asked for end offsets only: behind a fetch that waits for records every answer would wait too.
         self._ends = ends = AIOKafkaConsumer(
@@ -191,34 +194,43 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         finally:
             self._poll = None
-        events: list[tuple[Any, DataEvent | None]] = []
-        stopped: ConsumerStoppedError | None = None
+        if not await self._take(polled, story):
+            # Partitions came or went in between; these records may lie before or after the new positions.
+            await self._restore()
+
+    async def _take(self, polled: dict[TopicPartition, list[Any]], story: int) -> bool:
+        """Take what was read into the buffer; False where it belongs to a story that is over.
+
+        Nothing waits for a record that is read quickly, so nothing can change meanwhile.
+        """
+        if story != self._story or not self._assigned.is_set():
+            return False
+        if self._since is None and polled:
+            self._since = monotonic()
+        event: DataEvent | None
         try:
             for record in (record for records in polled.values() for record in records):
-                events.append((record, await self._decoder.decode(record)))
-        except ConsumerStoppedError as error:
-            stopped = error
+                if (event := self._decoder.decode_quickly(record)) is None:
+                    event = await self._decoder.decode(record)
+                    if story != self._story or not self._assigned.is_set():
+                        return False
+                self._buffer.add(record.topic, record.partition, record.offset, event)
+        except ConsumerStoppedError:
+            self._go_back(polled)
+            raise
         except BaseException:
             # The consumer is past these records already: go back, or they would be lost.
             await self._restore()
             raise
-        if story != self._story or not self._assigned.is_set():
-            # Partitions came or went in between; these records may lie before or after the new positions.
-            await self._restore()
-            return
-        for record, event in events:
-            self._buffer.add(record.topic, record.partition, record.offset, event)
-        if self._since is None and not self._buffer.is_clean:
-            self._since = monotonic()
-        if stopped:
-            self._go_back(polled, {(record.topic, record.partition): record.offset + 1 for record, _ in events})
-            raise stopped
+        finally:
+            self._decoder.count()
+        return True
 
-    def _go_back(self, polled: dict[TopicPartition, list[Any]], following: dict[tuple[str, int], int]) -> None:
+    def _go_back(self, polled: dict[TopicPartition, list[Any]]) -> None:
         """Stand behind what was decoded: the positions are what `_flush` takes for read."""
         for partition, records in polled.items():
-            first = records[0].offset
-            self._ready(self._consumer).seek(partition, following.get((partition.topic, partition.partition), first))
+            following = self._buffer.following.get((partition.topic, partition.partition), 0)
+            self._ready(self._consumer).seek(partition, max(following, records[0].offset))
 
     async def _flush(self) -> None:
         """One commit per table; Kafka's group offset follows for whoever measures lag by it."""

@@ -198,6 +198,7 @@ async def test_a_bug_that_hits_everything_stops_the_consumer_and_loses_nothing(
         await until_closed(monitor, NOON)
         with monkeypatch.context() as broken:
             broken.setattr(decoding, "prediction_problem", fail)
+            broken.setattr(decoding.Decoder, "_read_quickly", fail)
             await lab.publish(*good)
             await lab.read("prediction_served.dead", 4)
             async with asyncio.timeout(PATIENCE):
