@@ -15,6 +15,7 @@ import msgspec
 from services.serving.decode import Rows
 from services.serving.entries import Head, Message, Taken
 from services.serving.faults import Refused
+from services.serving.headers import cloud_headers
 from services.serving.ids import served_id
 from services.serving.ledger import CapacityTaken
 from shared.contract import Policy, Reason, decide, decide_in_order, estimate_of
@@ -222,19 +223,6 @@ def message_of(event: Served, body: bytes, source: str, time: datetime) -> Messa
     name = served_id(event.use_case, event.request_id, event.status, event.first_position)
     headers = cloud_headers(PredictionServed.topic, name, source, time)
     return Message(PredictionServed.topic, f"{event.use_case}/{event.request_id}", headers, len(body))
-
-
-def cloud_headers(topic: str, name: str, source: str, time: datetime) -> list[tuple[str, str]]:
-    """Return the CloudEvents headers of an event that begins a story (shared.events writes the same)."""
-    return [
-        ("ce_specversion", "1.0"),
-        ("ce_type", topic),
-        ("content-type", "application/json"),
-        ("ce_id", name),
-        ("ce_source", source),
-        ("ce_time", time.isoformat().replace("+00:00", "Z")),
-        ("ce_correlationid", name),
-    ]
 
 
 def estimates(policy: Policy, scores: Sequence[Sequence[float]], decisions: Sequence[str]) -> list[float]:

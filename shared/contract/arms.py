@@ -1,4 +1,4 @@
-"""Which cases are decided without the model, and which are labelled whatever was decided: drawn by a hash of their id."""
+"""Which cases are decided without the model, and which are labelled in any case: drawn by a hash of their id."""
 
 from __future__ import annotations
 

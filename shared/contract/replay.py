@@ -35,8 +35,8 @@ def decide_in_order(
 ) -> Replayed:
     """What `decide` would say row after row; the rows must come sorted by (event time, prediction id).
 
-    `flagged` and `control` are decided without the model, and take no capacity. Every block starts with its full capacity, less what is `used` of it. ValueError where columns differ in length or
-    scores are not finite.
+    `flagged` and `control` are decided without the model, and take no capacity. Every block starts with its full
+    capacity, less what is `used` of it. ValueError where columns differ in length or scores are not finite.
     """
     table = np.asarray(scores, dtype=np.float64)
     odd, aside = (

@@ -1,4 +1,4 @@
-"""Some cases are decided without the model, or marked for labelling: by their id, within capacity, said to the client."""
+"""Some cases are decided without the model, or marked for labelling: by their id, within capacity, and it is said."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
