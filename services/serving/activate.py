@@ -17,6 +17,7 @@ from services.serving.answers import Version
 from services.serving.decode import Decoder
 from services.serving.live import Live, Served
 from services.serving.score import Coalescer, Scorer, Scores
+from services.serving.shares import ONE_HOST, Hosts, narrowed
 from shared.contract import Contract, Policy
 from shared.events import ModelReleased
 from shared.package.compiled.runtime import CompiledScorer, OutsideError, load_compiled
@@ -127,6 +128,7 @@ class Activator:
     snapshots: Path
     report: Callable[[Report], Awaitable[None]]
     changed: Callable[[], None]
+    hosts: Hosts = ONE_HOST
     contracts: dict[str, Contract] = field(default_factory=dict)
     wanted: dict[str, ModelReleased] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
@@ -230,13 +232,15 @@ class Activator:
             raise PackageRefused("use_case", f"the package is for {manifest.use_case}")
         if manifest.behaviour_digest != release.behaviour_digest:
             raise PackageRefused("digest", f"the package behaves as {manifest.behaviour_digest}")
+        shares = self.hosts.shares(policy, release.use_case)
         version = Version(
             release.use_case,
             release.sequence,
             release.package_digest,
             release.behaviour_digest,
             release.contract_digest,
-            policy,
+            narrowed(policy, shares),
+            shares,
         )
         return Live(release, version, Decoder(contract), loaded.model)
 

@@ -5,7 +5,7 @@ A repeated request gets its first answer back by rendering the entry of the jour
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
@@ -17,6 +17,7 @@ from services.serving.entries import Head, Message, Taken
 from services.serving.faults import Refused
 from services.serving.ids import served_id
 from services.serving.ledger import CapacityTaken
+from services.serving.shares import Share
 from shared.contract import Policy, Reason, decide, decide_in_order, estimate_of
 from shared.events import MAX_ROWS, PredictionServed
 
@@ -30,7 +31,10 @@ Missed = Literal["refused", "failed"]
 
 @dataclass(frozen=True)
 class Version:
-    """What an answer says about where it comes from: one release, captured before scoring."""
+    """What an answer says about where it comes from: one release, captured before scoring.
+
+    `shares` is what this host gives of the release's capacities; the capacities of `policy` end where they end.
+    """
 
     use_case: str
     sequence: int
@@ -38,6 +42,7 @@ class Version:
     behaviour_digest: str
     contract_digest: str
     policy: Policy
+    shares: Mapping[str, Share] = field(default_factory=dict)
 
 
 class Served(msgspec.Struct, frozen=True):

@@ -55,6 +55,19 @@ SERVING_SPOOL_DROPPED_PREDICTIONS_TOTAL = Counter(
 )
 SERVING_SPOOL_DROPPED_EVENTS_TOTAL = Counter("serving_spool_dropped_events_total", "Events dropped by a full spool")
 SERVING_SPOOL_REFUSED_TOTAL = Counter("serving_spool_refused_total", "Entries refused by a full spool")
+# What this host gives of a capacity in the newest block, and what of that nobody has taken yet.
+SERVING_CAPACITY_SHARE = Gauge(
+    "serving_capacity_share",
+    "Decisions of a block that this host may take",
+    ["use_case", "decision"],
+    multiprocess_mode="livemostrecent",
+)
+SERVING_CAPACITY_UNUSED = Gauge(
+    "serving_capacity_unused",
+    "Decisions that are left of this host's share in the newest block",
+    ["use_case", "decision"],
+    multiprocess_mode="livemostrecent",
+)
 # Bytes of the spool that were found damaged and stepped over.
 SERVING_SPOOL_DAMAGED_BYTES_TOTAL = Counter("serving_spool_damaged_bytes_total", "Damaged bytes in the spool")
 

@@ -10,6 +10,7 @@ from services.serving.entries import Head
 from services.serving.faults import Refused
 from services.serving.ledger import CapacityTaken
 from services.serving.score import Scores
+from services.serving.shares import behind_others
 
 
 class Prepared(NamedTuple):
@@ -33,7 +34,8 @@ def prepare(
 ) -> Prepared:
     """Decide all rows with what `taken` leaves; raises Refused for what no event and no entry can hold."""
     rows = ask.rows
-    decided = answers.decide_rows(version.policy, rows, scores, taken, version.use_case)
+    seen = behind_others(taken, version.shares, version.use_case, rows.blocks)
+    decided = answers.decide_rows(version.policy, rows, scores, seen, version.use_case)
     written = answers.served_events(version, request_id, rows, scores, decided, latency_ms)
     time = max(rows.times)
     head = Head(

@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from services.serving.journal import JournalOptions
+from services.serving.shares import Hosts
 from shared.spine.settings import SpineSettings
 
 MEBIBYTE = 1024 * 1024
@@ -35,12 +37,34 @@ class ServingSettings(SpineSettings):
     serving_spool_lock_seconds: float = Field(default=1.0, gt=0)
     serving_fsync: Literal["never", "always"] = "never"
     serving_indexed_requests: int = Field(default=1_000_000, ge=1000)
+    serving_shares: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(1,), description="weights by which hosts split each capacity; each host has a journal of its own"
+    )
+    serving_share: int = Field(default=0, ge=0, description="which of them is this host's, from 0")
 
     @model_validator(mode="after")
     def _room_for_a_roll(self) -> "ServingSettings":
         if self.serving_spool_max_bytes < 2 * self.serving_spool_segment_bytes:
             raise ValueError("HEADRACE_SERVING_SPOOL_MAX_BYTES must be at least twice …_SEGMENT_BYTES")
         return self
+
+    @field_validator("serving_shares", mode="before")
+    @classmethod
+    def _split_at_commas(cls, given: object) -> object:
+        return given.split(",") if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _one_of_the_shares(self) -> "ServingSettings":
+        if any(weight < 0 for weight in self.serving_shares) or sum(self.serving_shares) == 0:
+            raise ValueError("HEADRACE_SERVING_SHARES needs whole numbers from 0, not all of them 0, such as 1,1,1")
+        if self.serving_share >= len(self.serving_shares):
+            raise ValueError("HEADRACE_SERVING_SHARE must name one of HEADRACE_SERVING_SHARES, counted from 0")
+        return self
+
+    @property
+    def hosts(self) -> Hosts:
+        """The hosts that split the capacities, and which this is."""
+        return Hosts(self.serving_shares, self.serving_share)
 
     @property
     def directory(self) -> Path:
