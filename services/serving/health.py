@@ -52,6 +52,8 @@ class Health:
         dropped = self.journal.ledger.dropped
         if dropped.events:
             reasons.append(f"a full spool dropped {dropped.predictions} predictions in {dropped.events} events")
+        if self.journal.full:
+            reasons.append("the spool is full or its disk is: predictions are refused")
         reasons += [f"{name} does not score as in training: {said}" for name, said in self.wrong.items()]
         if self.follower.away:
             reasons.append("Kafka is away: releases are not followed, events wait in the spool")
@@ -110,7 +112,7 @@ class Health:
                 "workers": said["workers"],
                 "kafka": "away" if self.follower.away else "there",
                 "degraded": self.degraded(),
-                "share": {"mine": self.settings.serving_share, "of": list(self.settings.serving_shares)},
+                "share": {"mine": self.settings.serving_share, "of": list(self.settings.hosts.weights)},
                 "capacity": self.capacity(),
                 "spool": {"bytes": self.journal.size, "events": self.journal.ledger.events},
                 "dropped": {

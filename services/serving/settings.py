@@ -2,10 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic import Field, model_validator
 
 from services.serving.journal import JournalOptions
 from services.serving.shares import Hosts
@@ -34,11 +33,15 @@ class ServingSettings(SpineSettings):
     serving_spool_segment_bytes: int = Field(default=16 * MEBIBYTE, ge=4096)
     serving_spool_max_bytes: int = Field(default=1024 * MEBIBYTE, ge=16_384)
     serving_spool_when_full: Literal["refuse", "drop_oldest"] = "refuse"
+    serving_spool_max_age_seconds: float = Field(default=7 * 86_400.0, ge=1)
     serving_spool_lock_seconds: float = Field(default=1.0, gt=0)
+    serving_replay_bytes_per_second: int = Field(default=8 * MEBIBYTE, ge=0)
     serving_fsync: Literal["never", "always"] = "never"
     serving_indexed_requests: int = Field(default=1_000_000, ge=1000)
-    serving_shares: Annotated[tuple[int, ...], NoDecode] = Field(
-        default=(1,), description="weights by which hosts split each capacity; each host has a journal of its own"
+    serving_shares: str = Field(
+        default="1",
+        pattern=r"^[0-9]{1,6}(,[0-9]{1,6})*$",
+        description="weights by which hosts split each capacity; each host has a journal of its own",
     )
     serving_share: int = Field(default=0, ge=0, description="which of them is this host's, from 0")
 
@@ -48,23 +51,19 @@ class ServingSettings(SpineSettings):
             raise ValueError("HEADRACE_SERVING_SPOOL_MAX_BYTES must be at least twice …_SEGMENT_BYTES")
         return self
 
-    @field_validator("serving_shares", mode="before")
-    @classmethod
-    def _split_at_commas(cls, given: object) -> object:
-        return given.split(",") if isinstance(given, str) else given
-
     @model_validator(mode="after")
     def _one_of_the_shares(self) -> "ServingSettings":
-        if any(weight < 0 for weight in self.serving_shares) or sum(self.serving_shares) == 0:
-            raise ValueError("HEADRACE_SERVING_SHARES needs whole numbers from 0, not all of them 0, such as 1,1,1")
-        if self.serving_share >= len(self.serving_shares):
+        hosts = self.hosts
+        if not sum(hosts.weights):
+            raise ValueError("HEADRACE_SERVING_SHARES must not be 0 for every host")
+        if hosts.mine >= len(hosts.weights):
             raise ValueError("HEADRACE_SERVING_SHARE must name one of HEADRACE_SERVING_SHARES, counted from 0")
         return self
 
     @property
     def hosts(self) -> Hosts:
         """The hosts that split the capacities, and which this is."""
-        return Hosts(self.serving_shares, self.serving_share)
+        return Hosts(tuple(map(int, self.serving_shares.split(","))), self.serving_share)
 
     @property
     def directory(self) -> Path:
@@ -91,6 +90,7 @@ class ServingSettings(SpineSettings):
         return JournalOptions(
             segment_bytes=self.serving_spool_segment_bytes,
             max_bytes=self.serving_spool_max_bytes,
+            max_age_seconds=self.serving_spool_max_age_seconds,
             when_full=self.serving_spool_when_full,
             fsync=self.serving_fsync,
             lock_seconds=self.serving_spool_lock_seconds,

@@ -19,7 +19,7 @@ UNDER = contract(("use_case: trains", "use_case: two_hosts"), ("limit: 20", f"li
 
 
 def _serves(status: dict[str, Any]) -> bool:
-    return status["ready"] and status["detail"]["releases"].get("two_hosts") == 1
+    return bool(status["ready"] and status["detail"]["releases"].get("two_hosts") == 1)
 
 
 async def _ask(running: Running, name: str, hour: int) -> str:

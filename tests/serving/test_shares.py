@@ -79,8 +79,8 @@ def test_one_host_serves_the_policy_as_it_was_released() -> None:
     [
         ({"serving_shares": "1,1", "serving_share": 2}, "must name one of HEADRACE_SERVING_SHARES"),
         ({"serving_shares": "1,one"}, "serving_shares"),
-        ({"serving_shares": "0,0"}, "not all of them 0"),
-        ({"serving_shares": "2,-1"}, "whole numbers from 0"),
+        ({"serving_shares": "0,0"}, "must not be 0 for every host"),
+        ({"serving_shares": "2,-1"}, "serving_shares"),
         ({"serving_shares": ""}, "serving_shares"),
     ],
 )
