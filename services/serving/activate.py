@@ -17,6 +17,7 @@ from services.serving.answers import Version
 from services.serving.decode import Decoder
 from services.serving.live import Live, Served
 from services.serving.score import Coalescer, Scorer, Scores
+from services.serving.shares import ONE_HOST, Hosts, narrowed
 from shared.contract import Contract, Policy
 from shared.contract.arms import draw_of
 from shared.events import ModelReleased
@@ -129,6 +130,7 @@ class Activator:
     report: Callable[[Report], Awaitable[None]]
     changed: Callable[[], None]
     seed: int = 0
+    hosts: Hosts = ONE_HOST
     contracts: dict[str, Contract] = field(default_factory=dict)
     wanted: dict[str, ModelReleased] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
@@ -232,14 +234,16 @@ class Activator:
             raise PackageRefused("use_case", f"the package is for {manifest.use_case}")
         if manifest.behaviour_digest != release.behaviour_digest:
             raise PackageRefused("digest", f"the package behaves as {manifest.behaviour_digest}")
+        shares = self.hosts.shares(policy, release.use_case)
         version = Version(
             release.use_case,
             release.sequence,
             release.package_digest,
             release.behaviour_digest,
             release.contract_digest,
-            policy,
+            narrowed(policy, shares),
             draw_of(contract, self.seed),
+            shares,
         )
         return Live(release, version, Decoder(contract), loaded.model)
 

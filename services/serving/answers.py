@@ -5,7 +5,7 @@ A repeated request gets its first answer back by rendering the entry of the jour
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
@@ -18,6 +18,7 @@ from services.serving.faults import Refused
 from services.serving.headers import cloud_headers
 from services.serving.ids import served_id
 from services.serving.ledger import CapacityTaken
+from services.serving.shares import Share
 from shared.contract import Policy, Reason, decide, decide_in_order, estimate_of
 from shared.contract.arms import Draw, Drawn
 from shared.events import MAX_ROWS, PredictionServed
@@ -32,7 +33,10 @@ Missed = Literal["refused", "failed"]
 
 @dataclass(frozen=True)
 class Version:
-    """What an answer says about where it comes from: one release, captured before scoring."""
+    """What an answer says about where it comes from: one release, captured before scoring.
+
+    `shares` is what this host gives of the release's capacities; the capacities of `policy` end where they end.
+    """
 
     use_case: str
     sequence: int
@@ -42,6 +46,7 @@ class Version:
     policy: Policy
     # None where the contract takes neither a control share nor an audit share.
     draw: Draw | None = None
+    shares: Mapping[str, Share] = field(default_factory=dict)
 
 
 class Served(msgspec.Struct, frozen=True):

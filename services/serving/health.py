@@ -3,13 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.serving import workers
+from services.serving import metrics, workers
 from services.serving.activate import Activator
 from services.serving.follow import Follower
 from services.serving.journal import Journal
 from services.serving.settings import ServingSettings
+from services.serving.shares import left_of
 from services.serving.workers import WorkerState
 from shared.spine.clock import Clock, wall_now
+
+# Today's and yesterday's: late records are of the latter.
+SHOWN_BLOCKS = 2
 
 
 @dataclass
@@ -48,6 +52,8 @@ class Health:
         dropped = self.journal.ledger.dropped
         if dropped.events:
             reasons.append(f"a full spool dropped {dropped.predictions} predictions in {dropped.events} events")
+        if self.journal.full:
+            reasons.append("the spool is full or its disk is: predictions are refused")
         reasons += [f"{name} does not score as in training: {said}" for name, said in self.wrong.items()]
         if self.follower.away:
             reasons.append("Kafka is away: releases are not followed, events wait in the spool")
@@ -68,6 +74,22 @@ class Health:
             refused=dict(self.activator.refused),
             packages={name: each.version.package_digest for name, each in live.items()},
         )
+
+    def capacity(self) -> dict[str, dict[str, Any]]:
+        """What this host gives of each capacity, in the last two blocks that it has seen of each use case."""
+        taken, found = self.journal.look().taken.by_use_case, {}
+        for name, live in self.activator.served.live.items():
+            blocks, shares = taken.get(name, {}), live.version.shares
+            if shares:
+                found[name] = {block: left_of(shares, blocks[block]) for block in sorted(blocks)[-SHOWN_BLOCKS:]}
+        return found
+
+    def measure(self) -> None:
+        """Set the gauges of capacity to how the newest block stands."""
+        for name, blocks in self.capacity().items():
+            for decision, numbers in blocks[max(blocks)].items() if blocks else ():
+                metrics.SERVING_CAPACITY_SHARE.labels(name, decision).set(numbers["share"])
+                metrics.SERVING_CAPACITY_UNUSED.labels(name, decision).set(numbers["unused"])
 
     def status(self) -> dict[str, Any]:
         """What `headrace status` and the replay ask: all live workers of the host, the spool, the clock."""
@@ -90,6 +112,8 @@ class Health:
                 "workers": said["workers"],
                 "kafka": "away" if self.follower.away else "there",
                 "degraded": self.degraded(),
+                "share": {"mine": self.settings.serving_share, "of": list(self.settings.hosts.weights)},
+                "capacity": self.capacity(),
                 "spool": {"bytes": self.journal.size, "events": self.journal.ledger.events},
                 "dropped": {
                     "predictions": dropped.predictions,

@@ -4,8 +4,8 @@ Whoever holds the lock reads what the other workers appended, repairs a torn tai
 with the capacity that is really left, appends, and lets go. So capacity is taken once, before the answer.
 """
 
-import asyncio
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ import msgspec
 
 from services.serving import entries, frames, metrics, segments
 from services.serving.entries import Head
+from services.serving.group_commit import GroupCommit
 from services.serving.ledger import Ledger, Position, RequestIndex
 from services.serving.lock import Lock
 from shared.spine import points
@@ -24,8 +25,12 @@ from shared.spine.clock import wall_now
 log = logging.getLogger(__name__)
 
 
+# A segment is closed after this part of the spool's greatest age, so that what is too old can go by segments.
+SEALED_AFTER = 0.1
+
+
 class SpoolFullError(Exception):
-    """The spool may not grow, or the disk is full."""
+    """The spool may not grow, what it holds is too old, or the disk is full."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class JournalOptions:
 
     segment_bytes: int = 16 * 1024 * 1024
     max_bytes: int = 1024 * 1024 * 1024
+    max_age_seconds: float = 7 * 86_400.0
     when_full: Literal["refuse", "drop_oldest"] = "refuse"
     fsync: Literal["never", "always"] = "never"
     lock_seconds: float = 1.0
@@ -52,10 +58,12 @@ class Journal:
         self._sealed_bytes = 0
         self._file = -1
         self._following = ""
+        # Times of the first entry of our segment and of the last of all, and when ages are looked at next.
+        self._oldest, self._newest, self._look_at_ages = math.inf, 0.0, 0.0
         # Whether the last entry was refused: then the next most likely will be, too.
         self.full = False
         self._lock: Lock[Ledger] | None = None
-        self._syncing: asyncio.Task[None] | None = None
+        self._commit = GroupCommit()
 
     async def open(self) -> None:
         """Read all segments; raises SpoolBusyError while another process holds the lock."""
@@ -100,34 +108,26 @@ class Journal:
     def append_frame(self, head: Head, data: bytes) -> Position:
         """`append` for an entry that was framed before the lock was taken."""
         self.full = True
-        if self._offset + len(data) > self.options.segment_bytes and self._offset > 0:
-            self._roll()
-        if self._sealed_bytes + self._offset + len(data) > self.options.max_bytes:
-            self._make_room(len(data))
-        position = Position(self._segment, self._offset)
-        self._write(data)
+        try:
+            if head.at >= self._look_at_ages:
+                self._bound_age(head.at)
+            if self._offset + len(data) > self.options.segment_bytes and self._offset > 0:
+                self._roll()
+            if self._sealed_bytes + self._offset + len(data) > self.options.max_bytes:
+                self._make_room(len(data))
+            position = Position(self._segment, self._offset)
+            self._write(data)
+        except SpoolFullError:
+            metrics.SERVING_SPOOL_REFUSED_TOTAL.inc()
+            raise
         self.full = False
-        self.ledger.apply(head, position)
+        self._count(head, position)
         return position
 
     async def durable(self) -> None:
         """With fsync=always: return once all that was appended before is on the disk; one fsync for all who wait."""
-        if self.options.fsync == "never":
-            return
-        # The sync that runs may have begun before our write: wait for it, then share the next one.
-        running = self._syncing
-        if running is not None and not running.done():
-            await asyncio.shield(running)
-        if self._syncing is running or self._syncing is None:
-            self._syncing = asyncio.create_task(self._sync(), name="fsync")
-        await asyncio.shield(self._syncing)
-
-    async def _sync(self) -> None:
-        handle = os.dup(self._file)
-        try:
-            await asyncio.to_thread(os.fsync, handle)
-        finally:
-            os.close(handle)
+        if self.options.fsync == "always":
+            await self._commit.durable(self._file)
 
     def unacknowledged(self) -> int:
         """Return how many events Kafka has not acknowledged yet."""
@@ -213,6 +213,7 @@ class Journal:
             self._take(payload, self._offset + start)
         self._offset += end
         if end < len(data) and repair and not os.access(self._following, os.F_OK):
+            metrics.SERVING_SPOOL_TORN_BYTES_TOTAL.inc(len(data) - end)
             log.warning("cut a torn tail", extra={"segment": self._segment, "bytes": len(data) - end})
             os.ftruncate(self._file, self._offset)
 
@@ -220,12 +221,19 @@ class Journal:
         try:
             head, _ = entries.decode_head(payload)
         except (ValueError, msgspec.MsgspecError):
+            metrics.SERVING_SPOOL_DAMAGED_BYTES_TOTAL.inc(len(payload))
             log.exception("an entry of the spool cannot be read")
             return
-        self.ledger.apply(head, Position(self._segment, offset))
+        self._count(head, Position(self._segment, offset))
+
+    def _count(self, head: Head, position: Position) -> None:
+        self.ledger.apply(head, position)
+        self._oldest = math.inf if head.state is not None else min(self._oldest, head.at)
+        self._newest = max(self._newest, head.at)
 
     def _snapshot(self) -> Head:
-        return Head(at=wall_now().timestamp(), state=self.ledger.state())
+        """The state up to now, with the time of the last entry in it: what lies before is no younger."""
+        return Head(at=self._newest or wall_now().timestamp(), state=self.ledger.state())
 
     def _roll(self) -> None:
         sync = self.options.fsync == "always"
@@ -258,13 +266,23 @@ class Journal:
         path.unlink()
         self.ledger.requests.forget_before(number + 1)
 
+    def _bound_age(self, now: float) -> None:
+        """Refuse or drop what has waited for too long; whole segments, so each is closed in time."""
+        most = self.options.max_age_seconds
+        if now - self._oldest > SEALED_AFTER * most:
+            self._roll()
+        for number in segments.too_old(self.directory, segments.load_checkpoint(self.directory), now - most):
+            if self.options.when_full == "refuse":
+                raise SpoolFullError(f"events have waited for Kafka for more than {most:g} s")
+            self._drop(number)
+        self._look_at_ages = now + SEALED_AFTER * min(most, 600.0)
+
     def _make_room(self, needed: int) -> None:
         self._remove_shipped()
         self._remove_shipped(indexed_too=True, until_free=needed)
         while self.size + needed > self.options.max_bytes:
             numbers = segments.list_segments(self.directory)
             if self.options.when_full == "refuse" or numbers[0] == self._segment:
-                metrics.SERVING_SPOOL_REFUSED_TOTAL.inc()
                 raise SpoolFullError(f"the spool holds {self.size} bytes that Kafka has not taken yet")
             self._drop(numbers[0])
 
@@ -276,7 +294,7 @@ class Journal:
             return
         head = Head(at=wall_now().timestamp(), dropped=piece)
         self._write(frames.frame(entries.encode(head)))
-        self.ledger.apply(head, Position(self._segment, self._offset))
+        self._count(head, Position(self._segment, self._offset))
         metrics.SERVING_SPOOL_DROPPED_PREDICTIONS_TOTAL.inc(piece["predictions"])
         metrics.SERVING_SPOOL_DROPPED_EVENTS_TOTAL.inc(piece["events"])
         log.error("the spool is full: the oldest events are dropped", extra={"dropped": piece})

@@ -49,14 +49,34 @@ SERVING_SPOOL_AGE_SECONDS = Gauge(
 SERVING_SHIPPED_EVENTS_TOTAL = Counter("serving_shipped_events_total", "Events acknowledged by Kafka", ["topic"])
 # Events that can never be sent, by where they went: topic or file.
 SERVING_UNSENDABLE_EVENTS_TOTAL = Counter("serving_unsendable_events_total", "Events set aside", ["topic", "kept_in"])
+# How often Kafka did not take a batch, which is then sent again; and how long a backlog was held back.
+SERVING_SHIPPING_FAILURES_TOTAL = Counter("serving_shipping_failures_total", "Batches that Kafka did not take")
+SERVING_REPLAY_PAUSED_SECONDS_TOTAL = Counter(
+    "serving_replay_paused_seconds_total", "Seconds that a backlog waited so as not to flood Kafka"
+)
 # What a full spool dropped, and how often it refused.
 SERVING_SPOOL_DROPPED_PREDICTIONS_TOTAL = Counter(
     "serving_spool_dropped_predictions_total", "Predictions dropped by a full spool"
 )
 SERVING_SPOOL_DROPPED_EVENTS_TOTAL = Counter("serving_spool_dropped_events_total", "Events dropped by a full spool")
 SERVING_SPOOL_REFUSED_TOTAL = Counter("serving_spool_refused_total", "Entries refused by a full spool")
+# What this host gives of a capacity in the newest block, and what of that nobody has taken yet.
+SERVING_CAPACITY_SHARE = Gauge(
+    "serving_capacity_share",
+    "Decisions of a block that this host may take",
+    ["use_case", "decision"],
+    multiprocess_mode="livemostrecent",
+)
+SERVING_CAPACITY_UNUSED = Gauge(
+    "serving_capacity_unused",
+    "Decisions that are left of this host's share in the newest block",
+    ["use_case", "decision"],
+    multiprocess_mode="livemostrecent",
+)
 # Bytes of the spool that were found damaged and stepped over.
 SERVING_SPOOL_DAMAGED_BYTES_TOTAL = Counter("serving_spool_damaged_bytes_total", "Damaged bytes in the spool")
+# Bytes behind the last whole entry that were cut: of a write that a killed worker did not finish.
+SERVING_SPOOL_TORN_BYTES_TOTAL = Counter("serving_spool_torn_bytes_total", "Torn bytes cut from the spool")
 
 
 @cache

@@ -10,6 +10,7 @@ from services.serving.entries import Head
 from services.serving.faults import Refused
 from services.serving.ledger import CapacityTaken
 from services.serving.score import Scores
+from services.serving.shares import behind_others
 
 
 class Prepared(NamedTuple):
@@ -34,7 +35,8 @@ def prepare(
     """Decide all rows with what `taken` leaves; raises Refused for what no event and no entry can hold."""
     rows = ask.rows
     drawn = version.draw.arms(request_id, rows.flagged) if version.draw else None
-    decided = answers.decide_rows(version.policy, rows, scores, taken, version.use_case, drawn)
+    seen = behind_others(taken, version.shares, version.use_case, rows.blocks)
+    decided = answers.decide_rows(version.policy, rows, scores, seen, version.use_case, drawn)
     written = answers.served_events(version, request_id, rows, scores, decided, latency_ms)
     time = max(rows.times)
     head = Head(

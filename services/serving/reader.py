@@ -15,11 +15,12 @@ READ_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Batch:
-    """Whole entries that follow each other; `after` is the checkpoint once all their events are acknowledged."""
+    """Whole entries that follow each other, `size` bytes of them; `after` is the checkpoint once Kafka has them all."""
 
     events: list[tuple[Message, bytes]]
     after: Checkpoint
     oldest: float | None = None
+    size: int = 0
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Reader:
     def _read(self, limit: int) -> Batch:
         data = self._bytes()
         events: list[tuple[Message, bytes]] = []
-        oldest, after = None, self.place
+        oldest, after, size = None, self.place, 0
         for _, end, payload in frames.frames(data):
             try:
                 head, start = entries.decode_head(payload)
@@ -75,8 +76,8 @@ class Reader:
             if head.messages and oldest is None:
                 oldest = head.at
             count = head.state["events"] if head.state is not None else after.events + len(head.messages)
-            after = Checkpoint(self.place.segment, self.place.offset + end, count)
-        return Batch(events, after, oldest)
+            after, size = Checkpoint(self.place.segment, self.place.offset + end, count), end
+        return Batch(events, after, oldest, size)
 
     def _bytes(self) -> bytes:
         """Return the bytes behind our place, at least one whole entry of them if there is one."""

@@ -4,6 +4,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,18 @@ def read_entry(directory: Path, position: Position) -> tuple[Head, list[tuple[en
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
     return head, list(entries.bodies(head, payload, start))
+
+
+def too_old(directory: Path, checkpoint: Checkpoint, before: float) -> list[int]:
+    """Return the segments that Kafka has not taken and whose entries are all older than `before`, oldest first."""
+    found = []
+    for number, following in pairwise(list_segments(directory)):
+        first = read_entry(directory, Position(following, 0))
+        if first is not None and first[0].at > before:
+            break
+        if number >= checkpoint.segment:
+            found.append(number)
+    return found
 
 
 def dropped_piece(directory: Path, segment: int, checkpoint: Checkpoint) -> dict[str, Any] | None:

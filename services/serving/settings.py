@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from services.serving.journal import JournalOptions
+from services.serving.shares import Hosts
 from shared.spine.settings import SpineSettings
 
 MEBIBYTE = 1024 * 1024
@@ -32,15 +33,37 @@ class ServingSettings(SpineSettings):
     serving_spool_segment_bytes: int = Field(default=16 * MEBIBYTE, ge=4096)
     serving_spool_max_bytes: int = Field(default=1024 * MEBIBYTE, ge=16_384)
     serving_spool_when_full: Literal["refuse", "drop_oldest"] = "refuse"
+    serving_spool_max_age_seconds: float = Field(default=7 * 86_400.0, ge=1)
     serving_spool_lock_seconds: float = Field(default=1.0, gt=0)
+    serving_replay_bytes_per_second: int = Field(default=8 * MEBIBYTE, ge=0)
     serving_fsync: Literal["never", "always"] = "never"
     serving_indexed_requests: int = Field(default=1_000_000, ge=1000)
+    serving_shares: str = Field(
+        default="1",
+        pattern=r"^[0-9]{1,6}(,[0-9]{1,6})*$",
+        description="weights by which hosts split each capacity; each host has a journal of its own",
+    )
+    serving_share: int = Field(default=0, ge=0, description="which of them is this host's, from 0")
 
     @model_validator(mode="after")
     def _room_for_a_roll(self) -> "ServingSettings":
         if self.serving_spool_max_bytes < 2 * self.serving_spool_segment_bytes:
             raise ValueError("HEADRACE_SERVING_SPOOL_MAX_BYTES must be at least twice …_SEGMENT_BYTES")
         return self
+
+    @model_validator(mode="after")
+    def _one_of_the_shares(self) -> "ServingSettings":
+        hosts = self.hosts
+        if not sum(hosts.weights):
+            raise ValueError("HEADRACE_SERVING_SHARES must not be 0 for every host")
+        if hosts.mine >= len(hosts.weights):
+            raise ValueError("HEADRACE_SERVING_SHARE must name one of HEADRACE_SERVING_SHARES, counted from 0")
+        return self
+
+    @property
+    def hosts(self) -> Hosts:
+        """The hosts that split the capacities, and which this is."""
+        return Hosts(tuple(map(int, self.serving_shares.split(","))), self.serving_share)
 
     @property
     def directory(self) -> Path:
@@ -67,6 +90,7 @@ class ServingSettings(SpineSettings):
         return JournalOptions(
             segment_bytes=self.serving_spool_segment_bytes,
             max_bytes=self.serving_spool_max_bytes,
+            max_age_seconds=self.serving_spool_max_age_seconds,
             when_full=self.serving_spool_when_full,
             fsync=self.serving_fsync,
             lock_seconds=self.serving_spool_lock_seconds,

@@ -17,6 +17,7 @@ from aiokafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeEr
 
 from services.serving import family, metrics
 from services.serving.entries import Message
+from services.serving.pace import Pace
 from services.serving.reader import Batch, Reader
 from services.serving.segments import write_atomically
 from services.serving.settings import ServingSettings
@@ -59,11 +60,12 @@ class Shipper:
     max_request_bytes: int = 2 * 1024 * 1024
     producer: AIOKafkaProducer | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    away_since: float | None = None
+    pace: Pace = field(default_factory=lambda: Pace(0))
 
     async def run(self) -> None:
         """Ship until stopped; then what is left, for a few seconds."""
         deadline = float("inf")
+        self.pace.begin(self.reader.waiting_bytes(), monotonic())
         wait, rest = 0.1, IDLE_SECONDS
         while monotonic() < deadline:
             try:
@@ -71,6 +73,8 @@ class Shipper:
                 wait = 0.1
             except (KafkaError, OSError, TimeoutError, TransientError) as error:
                 await self._drop_producer()
+                metrics.SERVING_SHIPPING_FAILURES_TOTAL.inc()
+                self.pace.begin(self.reader.waiting_bytes(), monotonic())
                 log.warning("Kafka does not take the spool", extra={"error": repr(error)[:300], "wait_seconds": wait})
                 await self._pause(wait)
                 wait, shipped = min(wait * 2, 2.0), -1
@@ -88,8 +92,9 @@ class Shipper:
     async def ship(self) -> int:
         """Send what is there, up to 500 events, and wait for all acknowledgements; return how many."""
         batch = self.reader.next_batch(MAX_BATCH)
-        self._measure(batch)
+        waiting = self._measure(batch)
         if batch.events:
+            await self._hold_back(self.pace.pause(waiting, batch.size, monotonic()))
             producer = await self._started()
             async with asyncio.timeout(SEND_SECONDS):
                 sent = [await self._send(producer, message, body) for message, body in batch.events]
@@ -138,9 +143,16 @@ class Shipper:
         metrics.SERVING_UNSENDABLE_EVENTS_TOTAL.labels(message.topic, "file").inc()
         log.error("an event can never be sent; it is kept in a file", extra={"event_id": name, "error": repr(error)})
 
-    def _measure(self, batch: Batch) -> None:
-        metrics.SERVING_SPOOL_BYTES.set(self.reader.waiting_bytes())
+    async def _hold_back(self, seconds: float) -> None:
+        if seconds > 0:
+            metrics.SERVING_REPLAY_PAUSED_SECONDS_TOTAL.inc(seconds)
+            await asyncio.sleep(seconds)
+
+    def _measure(self, batch: Batch) -> int:
+        waiting = self.reader.waiting_bytes()
+        metrics.SERVING_SPOOL_BYTES.set(waiting)
         metrics.SERVING_SPOOL_AGE_SECONDS.set(max(0.0, wall_now().timestamp() - batch.oldest) if batch.oldest else 0.0)
+        return waiting
 
     async def _started(self) -> AIOKafkaProducer:
         if self.producer is None:
@@ -202,6 +214,7 @@ async def run(settings: ServingSettings, parent: int) -> None:
         settings.kafka_replication_factor,
         settings.kafka_data_partitions,
         stopping=stopping,
+        pace=Pace(settings.serving_replay_bytes_per_second),
     )
     try:
         await shipper.run()

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
@@ -72,9 +73,8 @@ class Worker:
         self.scoring = ThreadPoolExecutor(1, thread_name_prefix="score")
         reporter = Reporter(self.journal, self.clock, settings.source, settings.instance, str(self.slot))
         packages = Packages(PackageStore(settings.packages_location), settings.directory / "packages", self.scoring)
-        self.activator = Activator(
-            self.served, packages, settings.directory / "releases", reporter, self.say, settings.seed
-        )
+        snapshots = settings.directory / "releases"
+        self.activator = Activator(self.served, packages, snapshots, reporter, self.say, settings.seed, settings.hosts)
         self.follower = Follower(settings, self.activator, self.clock)
         self.health = Health(settings, self.slot, os.getpid(), self.journal, self.activator, self.follower, self.clock)
         self.parity = Parity(self.served, packages, settings.serving_parity_seconds, self.health.wrong)
@@ -120,6 +120,8 @@ class Worker:
         """Say for ever that this worker lives."""
         while True:
             self.say()
+            with suppress(OSError):
+                self.health.measure()
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def run(self, listening: socket.socket, parent: int) -> None:

@@ -1,7 +1,7 @@
 """Asks for the same two predictions with the public clients of the protocol, as their own documentation does.
 
-Runs in an environment of its own that holds the clients and nothing of ours: `python ask_v2.py URL CLIENT`. The answers
-go to standard output as JSON: client -> output -> data. One client a process: they share protobuf names.
+Runs in an environment that holds one client and nothing of ours: `python ask_v2.py URL CLIENT`. The answers go to
+standard output as JSON: client -> output -> data.
 """
 
 import asyncio

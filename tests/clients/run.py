@@ -1,7 +1,8 @@
 """Runs the public V2 clients against a serving front: `python -m tests.clients.run`, or `make test-clients`.
 
-They are too large to be a dependency of the tests, so they get an environment of their own, kept in `.clients`. What
-they sent is kept beside this file and sent again by tests/serving/test_v2_recorded.py.
+They are too large to be a dependency of the tests, and no two of them agree on what they need, so each gets an
+environment of its own, kept in `.clients`. What they sent is kept beside this file and sent again by
+tests/serving/test_v2_recorded.py.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,19 @@ from tests.serving.fronts import listening, open_front
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "recorded.json"
+CLIENTS = ("kserve", "triton", "mlserver")
 Answers = dict[str, dict[str, list[Any]]]
 KEPT_HEADERS = (b"content-type", b"inference-header-content-length")
 
 
-def make_environment(folder: Path) -> Path:
-    """Return the Python of an environment with the clients."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / "requirements.txt"], check=True)
+def make_environment(folder: Path, client: str) -> Path:
+    """Return the Python of an environment that holds one client; a broken install is begun anew the next time."""
+    python, whole = folder / client / "bin" / "python", folder / client / ".installed"
+    if not whole.exists():
+        wanted = HERE / "requirements" / f"{client}.txt"
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder / client], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", wanted], check=True)
+        whole.touch()
     return python
 
 
@@ -63,9 +67,9 @@ async def serve(act: Callable[[str], Awaitable[Answers]]) -> tuple[Answers, list
                 return await act(url), recorder.kept
 
 
-async def _ask(python: Path, url: str) -> Answers:
+async def _ask(pythons: Mapping[str, Path], url: str) -> Answers:
     answers: Answers = {}
-    for client in ("kserve", "triton", "mlserver"):
+    for client, python in pythons.items():
         asking: list[str | Path] = [python, HERE / "ask_v2.py", url, client]
         process = await asyncio.create_subprocess_exec(*asking, stdout=subprocess.PIPE)
         said, _ = await process.communicate()
@@ -81,8 +85,9 @@ async def _nobody(_scope: Scope, _receive: Receive, _send: Send) -> None:
 
 def main() -> None:
     """Exit code 1 unless every client reads the same two predictions."""
-    python = make_environment(Path(".clients").absolute())
-    answers, kept = asyncio.run(serve(lambda url: _ask(python, url)))
+    folder = Path(".clients").absolute()
+    pythons = {client: make_environment(folder, client) for client in CLIENTS}
+    answers, kept = asyncio.run(serve(lambda url: _ask(pythons, url)))
     for client, outputs in answers.items():
         sys.stdout.write(f"{client}: {outputs}\n")
     RECORDED.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
