@@ -99,6 +99,15 @@ class Journal:
 
     def append_frame(self, head: Head, data: bytes) -> Position:
         """`append` for an entry that was framed before the lock was taken."""
+        position = self.write(data)
+        self.ledger.apply(head, position)
+        return position
+
+    def write(self, data: bytes) -> Position:
+        """Write whole frames and return where the first begins; under the lock, and the caller counts what they say.
+
+        Raises SpoolFullError, having written nothing.
+        """
         self.full = True
         if self._offset + len(data) > self.options.segment_bytes and self._offset > 0:
             self._roll()
@@ -107,7 +116,6 @@ class Journal:
         position = Position(self._segment, self._offset)
         self._write(data)
         self.full = False
-        self.ledger.apply(head, position)
         return position
 
     async def durable(self) -> None:
