@@ -3,9 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -13,13 +13,16 @@ from services.serving.arrow_body import ARROW
 from services.serving.exposition import render_metrics
 from services.serving.faults import CONTENT_TYPE, problem_body
 from services.serving.forms import JSON, reader_for
+from services.serving.heads import Head
 from services.serving.health import Health
 from services.serving.inference_protocol import OPEN, Asked, InferenceProtocol, in_v2, read_path
+from services.serving.metrics import TALLY
 from services.serving.openapi import document
 from services.serving.outcomes import Outcomes
 from services.serving.parity import Parity
 from services.serving.predict import Answer, Predictor
 from services.serving.request_body import GoneError, check_type, read_body
+from services.serving.together import Asker, One, Turn
 from shared.spine.auth import ApiKeys, Caller, check_role
 from shared.spine.clock import monotonic
 from shared.spine.problems import Problem, headers_of
@@ -32,6 +35,17 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Asking(Asker, Protocol):
+    """Who asks, from which address, and by which name the throttle counts him."""
+
+    client: tuple[str, int] | None
+    name: str
+
+    def failed(self, answer: "Answer") -> None:
+        """Take the answer to what failed when it was already written down."""
+
 
 _PATHS = [
     *("POST /v1/{use_case}/predict", "POST /v1/{use_case}/outcomes"),
@@ -56,6 +70,7 @@ class Front:
 
     def __post_init__(self) -> None:
         self._inference = InferenceProtocol(self.predictor, self.health)
+        self._turn = Turn(self.predictor)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection or request."""
@@ -116,23 +131,39 @@ class Front:
         self.throttle.check(client, monotonic())
         return caller
 
-    def at_once(
-        self, peer: tuple[str, int] | None, use_case: str, headers: Iterable[tuple[bytes, bytes]], body: bytes
-    ) -> Answer | None:
-        """Answer a prediction in this very call; None, with nothing done, where the usual way has to say more."""
-        named = dict(headers)
-        shown = named.get(b"authorization", b"").decode("latin-1")
+    def at_once(self, asked: Asking, head: Head, body: bytes, *, alone: bool) -> bool:
+        """Answer a prediction in this turn of the event loop; False, with nothing done, for what takes the usual way.
+
+        `alone`: nobody else can ask in this turn.
+        """
+        started = monotonic()
         try:
-            caller = check_role(self.keys.caller(shown), "publisher")
-            check_type(named)
+            caller = check_role(self.keys.caller(head.authorization), "publisher")
         except Problem:
-            return None
-        client = f"key {caller.name}" if self.keys.configured else client_of({"client": peer}, self.keys, shown)
+            return False
+        if self.keys.configured:
+            asked.name = f"key {caller.name}"
+        elif not asked.name:
+            asked.name = client_of({"client": asked.client}, self.keys, None)
+        found = self.predictor.read(head.use_case, body)
+        if found is None:
+            return False
+        live, ask = found
+        if len(ask.rows) == 1 and live.model.compiled and not ask.rows.flagged[0] and not live.version.draw:
+            self._turn.add(One(live, ask, started, asked), alone=alone)
+            return True
         try:
-            said = self.predictor.at_once(use_case, body, lambda: self.throttle.check(client, monotonic()))
+            said = self.predictor.at_once(live, ask, started, asked.admit)
         except Exception:
-            return _failed(use_case)
-        return Answer(200, said) if said is not None else None
+            asked.failed(_failed(head.use_case))
+            return True
+        if said is not None:
+            asked.answered(said)
+        return said is not None
+
+    def finish_turn(self) -> None:
+        """Answer all who wait for the end of this turn."""
+        self._turn.answer()
 
     async def _v1(self, path: str, scope: Scope, receive: Receive) -> Answer:
         try:
@@ -190,6 +221,7 @@ class Front:
         if path == "/healthz":
             return Answer(200, b'{"status": "alive"}')
         if path == "/metrics":
+            TALLY.flush()
             return Answer(200, await asyncio.to_thread(render_metrics), CONTENT_TYPE_LATEST)
         reasons = self.health.reasons_not_ready()
         body = {"ready": not reasons, "reasons": reasons, "degraded": self.health.degraded()}

@@ -107,10 +107,19 @@ class Journal:
 
     def append_frame(self, head: Head, data: bytes) -> Position:
         """`append` for an entry that was framed before the lock was taken."""
+        position = self.write(data, head.at)
+        self._count(head, position)
+        return position
+
+    def write(self, data: bytes, at: float) -> Position:
+        """Write whole frames, made at `at`, and return where the first begins; under the lock.
+
+        The caller counts what they say. Raises SpoolFullError, having written nothing.
+        """
         self.full = True
         try:
-            if head.at >= self._look_at_ages:
-                self._bound_age(head.at)
+            if at >= self._look_at_ages:
+                self._bound_age(at)
             if self._offset + len(data) > self.options.segment_bytes and self._offset > 0:
                 self._roll()
             if self._sealed_bytes + self._offset + len(data) > self.options.max_bytes:
@@ -121,7 +130,7 @@ class Journal:
             metrics.SERVING_SPOOL_REFUSED_TOTAL.inc()
             raise
         self.full = False
-        self._count(head, position)
+        self._oldest, self._newest = min(self._oldest, at), max(self._newest, at)
         return position
 
     async def durable(self) -> None:

@@ -146,6 +146,13 @@ class Ledger:
         if head.digest:
             self.requests.add(head.use_case, head.block, head.request_id, position)
 
+    def apply_one(self, use_case: str, block: str, decision: str, named: str | None, position: Position) -> None:
+        """Take the entry of one decision in, as `apply` does; `named` is the id that the client gave."""
+        self.events += 1
+        self.taken.add(use_case, {block: {decision: 1}})
+        if named:
+            self.requests.add(use_case, block, named, position)
+
     def state(self) -> dict[str, Any]:
         """Return what the next segment starts with; the request index is found in the segments themselves."""
         dropped = {"predictions": self.dropped.predictions, "events": self.dropped.events}

@@ -1,9 +1,11 @@
 """What a worker serves now: one immutable pair of model and release per use case, switched by one assignment."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from services.serving.answers import Version
 from services.serving.decode import Decoder
+from services.serving.one_row import OneRow
 from services.serving.score import Coalescer
 from shared.contract import Contract
 from shared.events import ModelReleased
@@ -22,6 +24,11 @@ class Live:
     def contract(self) -> Contract:
         """The contract of the release."""
         return self.decoder.contract
+
+    @cached_property
+    def one_row(self) -> OneRow:
+        """Writes what is answered to a request of one record."""
+        return OneRow(self.version)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The metrics of serving, one comment each; all workers and the shipper of a host add up in `/metrics`."""
 
-from functools import cache
+from bisect import bisect_left
+from threading import Lock
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -10,12 +11,23 @@ SERVING_PREDICTIONS_TOTAL = Counter(
 )
 # Requests by how they ended: answered, repeated, refused (4xx), failed (5xx).
 SERVING_REQUESTS_TOTAL = Counter("serving_requests_total", "Requests by how they ended", ["use_case", "kind", "status"])
+_LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Counted(Histogram):
+    """A histogram that takes what was counted elsewhere."""
+
+    def take(self, counts: list[int], total: float) -> None:
+        """Add so many observations to each bucket, the last is what lies above all bounds, and their sum."""
+        self._sum.inc(total)
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
 # Time from the whole body to the answer.
-SERVING_LATENCY_SECONDS = Histogram(
-    "serving_latency_seconds",
-    "Time from the whole body to the answer",
-    ["use_case"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+SERVING_LATENCY_SECONDS = Counted(
+    "serving_latency_seconds", "Time from the whole body to the answer", ["use_case"], buckets=_LATENCIES
 )
 # How many rows waited together for one call of the model; what is scored at once, without waiting, is not counted here.
 SERVING_ROWS_PER_CALL = Histogram(
@@ -79,19 +91,41 @@ SERVING_SPOOL_DAMAGED_BYTES_TOTAL = Counter("serving_spool_damaged_bytes_total",
 SERVING_SPOOL_TORN_BYTES_TOTAL = Counter("serving_spool_torn_bytes_total", "Torn bytes cut from the spool")
 
 
-@cache
-def predictions_of(use_case: str, decision: str, reason: str) -> Counter:
-    """SERVING_PREDICTIONS_TOTAL of these labels; found once, because finding costs as much as counting."""
-    return SERVING_PREDICTIONS_TOTAL.labels(use_case, decision, reason)
+class Tally:
+    """Counts that are not yet in the metrics above: a number in memory costs a fraction of one in a file.
+
+    `flush` moves them: before they are read here, and once a second for those who read them elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: dict[tuple[Counter, tuple[str, ...]], int] = {}
+        self._latencies: dict[str, tuple[list[int], list[float]]] = {}
+
+    def count(self, metric: Counter, *labels: str, by: int = 1) -> None:
+        """Count something."""
+        key = metric, labels
+        with self._lock:
+            self._counts[key] = self._counts.get(key, 0) + by
+
+    def took(self, use_case: str, seconds: float) -> None:
+        """Count the time of an answer."""
+        with self._lock:
+            found = self._latencies.get(use_case)
+            if found is None:
+                found = self._latencies[use_case] = [0] * (len(_LATENCIES) + 1), [0.0]
+            found[0][bisect_left(_LATENCIES, seconds)] += 1
+            found[1][0] += seconds
+
+    def flush(self) -> None:
+        """Move all counts into the metrics."""
+        with self._lock:
+            counts, self._counts = self._counts, {}
+            latencies, self._latencies = self._latencies, {}
+        for (metric, labels), count in counts.items():
+            metric.labels(*labels).inc(count)
+        for use_case, (buckets, [total]) in latencies.items():
+            SERVING_LATENCY_SECONDS.labels(use_case).take(buckets, total)
 
 
-@cache
-def requests_of(use_case: str, kind: str, status: str) -> Counter:
-    """SERVING_REQUESTS_TOTAL of these labels."""
-    return SERVING_REQUESTS_TOTAL.labels(use_case, kind, status)
-
-
-@cache
-def latency_of(use_case: str) -> Histogram:
-    """SERVING_LATENCY_SECONDS of a use case."""
-    return SERVING_LATENCY_SECONDS.labels(use_case)
+TALLY = Tally()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from services.serving import answers, metrics
+from services.serving import answers
 from services.serving.allowance import Allowance
 from services.serving.answers import FEW_ROWS, SERVED_JSON, Missed, Served
 from services.serving.decode import Ask
@@ -22,7 +22,9 @@ from services.serving.ledger import CapacityTaken
 from services.serving.live import Live
 from services.serving.live import Served as Serving
 from services.serving.lock import SpoolBusyError
+from services.serving.metrics import SERVING_PREDICTIONS_TOTAL, SERVING_REQUESTS_TOTAL, TALLY
 from services.serving.prepare import Prepared, prepare
+from services.serving.refusals import problem_of
 from services.serving.score import MAX_ROWS_AT_ONCE, BadRowError, OverloadedError, Scores
 from shared.spine.clock import Clock, monotonic, wall_now, wall_seconds
 from shared.spine.problems import Problem
@@ -68,30 +70,36 @@ class Predictor:
         self._allowance = Allowance()
         self._bytes_waiting = 0
 
-    def at_once(self, use_case: str, body: bytes, admit: Callable[[], None] = lambda: None) -> bytes | None:
+    def read(self, use_case: str, body: bytes) -> tuple[Live, Ask] | None:
+        """Read what may be answered without waiting for anything; None where `answer` has to say more."""
+        live = self.serving.live.get(use_case)
+        if live is None or len(body) > SMALL_BODY or self.journal.full or self.journal.options.fsync != "never":
+            return None
+        try:
+            return live, live.decoder.decode(body, self.clock.known)
+        except Exception:
+            return None
+
+    def at_once(self, live: Live, ask: Ask, started: float, admit: Callable[[], None] = lambda: None) -> bytes | None:
         """Answer without waiting for anything; None, with nothing done, where `answer` has to say more or to wait.
 
         `admit` is asked last; what it raises is `answer`'s to say as well.
         """
-        started, live, lock = monotonic(), self.serving.live.get(use_case), self.journal.locked()
-        if live is None or len(body) > SMALL_BODY or self.journal.full or self.journal.options.fsync != "never":
-            return None
+        lock = self.journal.locked()
         try:
-            ask = live.decoder.decode(body, self.clock.known)
             scores = live.model.at_once(ask.rows)
             ledger = lock.take() if scores else None
             if not scores or ledger is None:
                 return None
             try:
                 admit()
-                first = self._first(live, ask)
-                entry = first or self._append(self._prepare(live, ask, scores, started, ledger.taken))
+                entry = self.first(live, ask) or self._append(self._prepare(live, ask, scores, started, ledger.taken))
             finally:
                 lock.release()
         except Exception:
             return None
-        said = self._render(live, ask, entry)
-        metrics.latency_of(use_case).observe(monotonic() - started)
+        said = self.render(live, ask, entry)
+        TALLY.took(live.version.use_case, monotonic() - started)
         return said
 
     async def answer(self, use_case: str, body: bytes, read: Reader = read_json) -> Answer:
@@ -109,10 +117,10 @@ class Predictor:
                         ask = await self._decode(read, live, body)
                     result = await self._predict(live, ask, started)
         except Exception as error:
-            problem = _problem_of(error)
+            problem = problem_of(error)
             request_id = ask.request_id if ask else getattr(problem, "request_id", None)
             return await self.refuse(use_case, problem, request_id, live, ask)
-        metrics.latency_of(use_case).observe(monotonic() - started)
+        TALLY.took(use_case, monotonic() - started)
         return Answer(200, result, ask.form.content_type if ask.form else JSON)
 
     async def refuse(
@@ -129,7 +137,7 @@ class Predictor:
         # A record that fits the contract and that the model cannot score is no fault of the client.
         model_is_why = isinstance(problem.__cause__, BadRowError)
         status: Missed = "failed" if problem.status >= 500 or model_is_why else "refused"
-        metrics.requests_of(use_case if known else "", "predict", status).inc()
+        TALLY.count(SERVING_REQUESTS_TOTAL, use_case if known else "", "predict", status)
         spool_is_why = isinstance(problem.__cause__, SpoolBusyError | SpoolFullError)
         if known and not spool_is_why and self._allowance.take(status):
             event = answers.missed_event(use_case, name, status, problem.detail, live.version if live else None)
@@ -171,19 +179,19 @@ class Predictor:
             write = self._write_beside if large else self._write
             entry = await write(live, ask, scores, started)
         await self.journal.durable()
-        return await live.model.in_thread(self._render, live, ask, entry) if large else self._render(live, ask, entry)
+        return await live.model.in_thread(self.render, live, ask, entry) if large else self.render(live, ask, entry)
 
     async def _repeated(self, live: Live, ask: Ask) -> Entry | None:
         """Look for a first answer before anything is scored, where there most likely is one."""
         if not (ask.request_id and self.journal.ledger.requests.find(live.version.use_case, ask.request_id)):
             return None
         async with self.journal.locked():
-            return self._first(live, ask)
+            return self.first(live, ask)
 
     async def _write(self, live: Live, ask: Ask, scores: Scores, started: float) -> Entry:
         """Return the entry of the first answer, which is this one unless the journal already has another."""
         async with self.journal.locked() as ledger:
-            first = self._first(live, ask)
+            first = self.first(live, ask)
             return first or self._append(self._prepare(live, ask, scores, started, ledger.taken))
 
     async def _write_beside(self, live: Live, ask: Ask, scores: Scores, started: float) -> Entry:
@@ -193,7 +201,7 @@ class Predictor:
             seen = self.journal.look().taken.copy_of(use_case, set(ask.rows.blocks))
             prepared = await live.model.in_thread(self._prepare, live, ask, scores, started, seen)
             async with self.journal.locked() as ledger:
-                if first := self._first(live, ask):
+                if first := self.first(live, ask):
                     return first
                 if ledger.taken.same(seen, use_case, limits):
                     return self._append(prepared)
@@ -203,7 +211,8 @@ class Predictor:
         self.journal.append_frame(prepared.head, prepared.frame)
         return Entry(prepared.head, prepared.events)
 
-    def _first(self, live: Live, ask: Ask) -> Entry | None:
+    def first(self, live: Live, ask: Ask) -> Entry | None:
+        """Return the first answer to a request that its client named; under the lock. Refused: to another request."""
         if ask.request_id is None:
             return None
         found = self.journal.first_answer(live.version.use_case, ask.request_id)
@@ -233,11 +242,11 @@ class Predictor:
             at=wall_seconds(),
         )
 
-    def _render(self, live: Live, ask: Ask, entry: Entry) -> bytes:
+    def render(self, live: Live, ask: Ask, entry: Entry) -> bytes:
         """Count an entry and render it: read back from the journal or just written, the answer is the same."""
         head, events, bodies = entry
         use_case = live.version.use_case
-        metrics.requests_of(use_case, "predict", "repeated" if bodies else "answered").inc()
+        TALLY.count(SERVING_REQUESTS_TOTAL, use_case, "predict", "repeated" if bodies else "answered")
         counts: dict[tuple[str, str], int] = {}
         for event in events:
             kinds = zip(event.decisions, event.reasons, strict=True)
@@ -246,7 +255,7 @@ class Predictor:
             for kind, count in found:
                 counts[kind] = counts.get(kind, 0) + count
         for (decision, reason), count in counts.items():
-            metrics.predictions_of(use_case, decision, reason).inc(count)
+            TALLY.count(SERVING_PREDICTIONS_TOTAL, use_case, decision, reason, by=count)
         render = ask.form.render if ask.form else answers.render
         return render(head, events or [answers.read_served(body) for body in bodies])
 
@@ -271,24 +280,3 @@ def _read(read: Reader, live: Live, body: bytes, now: datetime | None) -> Ask:
     if ask.request_id:
         _ = ask.digest  # worked out here, in the thread
     return ask
-
-
-def _problem_of(error: Exception) -> Problem:
-    match error:
-        case Problem():
-            return error
-        case SpoolBusyError() | SpoolFullError() | OverloadedError():
-            return _because(error, Problem(503, str(error)))
-        case BadRowError():
-            log.warning("a record cannot be scored", extra={"error": str(error)})
-            return _because(error, Problem(422, str(error), record=error.position))
-        case TimeoutError():
-            return Problem(503, "no answer within the time limit")
-        case _:
-            log.error("a request failed", exc_info=error)
-            return Problem(500, "this request failed inside")
-
-
-def _because(error: Exception, problem: Problem) -> Problem:
-    problem.__cause__ = error
-    return problem

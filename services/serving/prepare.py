@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from services.serving import answers, entries, frames
 from services.serving.answers import Served, Version
-from services.serving.decode import Ask
-from services.serving.entries import Head
+from services.serving.decode import Ask, Rows
+from services.serving.entries import Head, Message
 from services.serving.faults import Refused
 from services.serving.ledger import CapacityTaken
 from services.serving.score import Scores
@@ -39,21 +39,39 @@ def prepare(
     decided = answers.decide_rows(version.policy, rows, scores, seen, version.use_case, drawn)
     written = answers.served_events(version, request_id, rows, scores, decided, latency_ms)
     time = max(rows.times)
-    head = Head(
-        at=at,
-        use_case=version.use_case,
-        request_id=request_id,
-        digest=ask.digest if ask.request_id else "",
-        block=max(rows.blocks),
-        classes=list(version.policy.classes) if version.policy.task == "multiclass" else [],
-        estimates=answers.estimates(version.policy, scores, decided.decisions),
-        taken=decided.taken,
-        rows=len(rows),
-        arms=drawn is not None,
-        messages=[answers.message_of(event, body, source, time) for event, body in written],
-    )
+    estimates = answers.estimates(version.policy, scores, decided.decisions)
+    messages = [answers.message_of(event, body, source, time) for event, body in written]
+    digest = ask.digest if ask.request_id else ""
+    head = head_of(version, rows, decided, estimates, messages, request_id, digest, at)
     payload = entries.encode(head, [body for _, body in written])
     if len(payload) > frames.MAX_PAYLOAD:
         said = f"the request takes {len(payload)} bytes in the journal, at most {frames.MAX_PAYLOAD} are allowed"
         raise Refused(413, said, field="records", limit=frames.MAX_PAYLOAD)
     return Prepared(head, [event for event, _ in written], frames.frame(payload))
+
+
+def head_of(
+    version: Version,
+    rows: Rows,
+    decided: answers.Decided,
+    estimates: list[float],
+    messages: list[Message],
+    request_id: str,
+    digest: str,
+    at: float,
+) -> Head:
+    """Return the bookkeeping of an answered request."""
+    policy = version.policy
+    return Head(
+        at=at,
+        use_case=version.use_case,
+        request_id=request_id,
+        digest=digest,
+        block=max(rows.blocks),
+        classes=list(policy.classes) if policy.task == "multiclass" else [],
+        estimates=estimates,
+        taken=decided.taken,
+        rows=len(rows),
+        arms=decided.drawn is not None,
+        messages=messages,
+    )

@@ -1,81 +1,122 @@
-"""Answers a small prediction in the very call in which its last byte arrives; everything else goes uvicorn's usual way.
+"""Answers a small prediction in the very turn in which it arrives; everything else goes uvicorn's usual way.
 
-A task, an event, two messages and a timer for each request cost more than the prediction does.
+A parser, a task, an event, two messages and two timers for each request cost more than the prediction does.
 """
-
-import re
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.serving.front import Front
+from services.serving.heads import END, LONGEST, read_head
+from services.serving.predict import Answer
+from shared.spine.clock import monotonic
 
-_PREDICT = re.compile(rb"/v1/([a-z][a-z0-9_]{0,63})/predict")
-_PHRASES = {200: "OK", 500: "Internal Server Error"}
+_PHRASES = {200: b"OK", 500: b"Internal Server Error"}
 # What this module touches of a connection; where a later uvicorn has it no more, its own way is good enough.
-_TOUCHED = ("data_received", "on_headers_complete", "on_body", "on_message_complete", "on_response_complete")
+_TOUCHED = ("data_received", "on_message_begin", "on_message_complete", "timeout_keep_alive_handler", "shutdown")
 
 
 class Quick(HttpToolsProtocol):
-    """One connection; `collected` is the body of a request that may be answered at once."""
+    """One connection; `waiting` is a whole request that is to be answered in this turn."""
 
     front: Front
-    collected: bytearray | None = None
-    use_case = ""
+    waiting: bytes | None = None
+    name = ""
+    # Whether the parser is amid a message.
+    amid = False
+    ends = False
+    quiet_since = 0.0
+    head_of: tuple[object, object, bytes] = (None, None, b"")
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.collected is not None:
-            # The rest is still to come, and may be long in coming: that is what a task is for.
-            self._go_the_usual_way()
+        if self.waiting is not None:
+            # He has not waited for his answer.
+            self.front.finish_turn()
+        if not self._at_once(data):
+            super().data_received(data)
 
-    def on_headers_complete(self) -> None:
-        asked = _PREDICT.fullmatch(self.url)
-        if asked is None or not self._free():
-            super().on_headers_complete()
-            return
-        self.use_case, self.collected = asked[1].decode(), bytearray()
-
-    def on_body(self, body: bytes) -> None:
-        if self.collected is None:
-            super().on_body(body)
-            return
-        self.collected += body
+    def on_message_begin(self) -> None:
+        self.amid = True
+        super().on_message_begin()
 
     def on_message_complete(self) -> None:
-        if self.collected is not None and not self._answered(bytes(self.collected)):
-            self._go_the_usual_way()
-        if self.collected is None:
-            super().on_message_complete()
-        self.collected = None
+        super().on_message_complete()
+        self.amid = False
+
+    def shutdown(self) -> None:
+        # What has arrived is answered first.
+        if self.waiting is not None:
+            self.ends = True
+        else:
+            super().shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        left = self.quiet_since + self.timeout_keep_alive - monotonic()
+        if left > 0 or self.waiting is not None:
+            self._watch(max(left, 0.1))
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _at_once(self, data: bytes) -> bool:
+        end = data.find(END, 0, LONGEST) + len(END)
+        if end < len(END) or not self._free():
+            return False
+        head = read_head(data[:end])
+        if head is None or len(data) - end != head.length:
+            return False
+        self.waiting = data
+        if not self.front.at_once(self, head, data[end:], alone=len(self.connections) == 1):
+            self.waiting = None
+            return False
+        return True
 
     def _free(self) -> bool:
-        parser, before = self.parser, self.cycle
-        plain = parser.get_method() == b"POST" and parser.get_http_version() == "1.1"
-        waits = self.expect_100_continue or parser.should_upgrade() or self.flow.write_paused
-        return plain and not waits and not self.pipeline and (before is None or before.response_complete)
+        before = self.cycle
+        done = before is None or before.response_complete
+        return done and not (self.amid or self.pipeline or self.flow.write_paused)
 
-    def _go_the_usual_way(self) -> None:
-        body, self.collected = self.collected, None
-        if not self.transport.is_closing():
-            super().on_headers_complete()
-            if body:
-                super().on_body(bytes(body))
+    def admit(self) -> None:
+        """Count this request; raises Problem 429."""
+        self.front.throttle.check(self.name, monotonic())
 
-    def _answered(self, body: bytes) -> bool:
-        answer = self.front.at_once(self.client, self.use_case, self.headers, body)
-        if answer is None:
-            return False
-        said = answer.body
-        head = f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\ncontent-type: {answer.content_type}\r\n"
-        lines = [head.encode(), b"content-length: %d\r\n" % len(said)]
-        lines += [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
-        keep_alive = self.parser.should_keep_alive()
-        lines.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
-        self.transport.write(b"".join((*lines, said)))
-        if not keep_alive:
+    def answered(self, body: bytes | None) -> None:
+        """Send the answer; None: begin anew, and go the usual way."""
+        if body is not None:
+            self._send(Answer(200, body))
+            return
+        data, self.waiting = self.waiting, None
+        if data and not self.transport.is_closing():
+            super().data_received(data)
+            if self.ends:
+                super().shutdown()
+
+    def failed(self, answer: Answer) -> None:
+        """Say that something failed when it was already written down."""
+        self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
+        self.waiting = None
+        if self.transport.is_closing():
+            return
+        self.transport.write(b"%b%d\r\n\r\n%b" % (self._head(answer), len(answer.body), answer.body))
+        self.server_state.total_requests += 1
+        self.quiet_since = monotonic()
+        if self.ends:
             self.transport.close()
-        self.on_response_complete()
-        return True
+        elif self.timeout_keep_alive_task is None:
+            self._watch(self.timeout_keep_alive)
+
+    def _watch(self, seconds: float) -> None:
+        """One timer for many answers: moving it each time costs more than looking anew when it fires."""
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _head(self, answer: Answer) -> bytes:
+        """All but the length; uvicorn makes new headers every second, and most answers are alike."""
+        headers, kind = self.server_state.default_headers, (answer.status, answer.content_type)
+        if self.head_of[0] is not headers or self.head_of[1] != kind:
+            lines = [b"HTTP/1.1 %d %b" % (answer.status, _PHRASES[answer.status])]
+            lines += [b"content-type: %b" % answer.content_type.encode(), *(b"%b: %b" % each for each in headers)]
+            self.head_of = headers, kind, b"\r\n".join((*lines, b"content-length: "))
+        return self.head_of[2]
 
 
 def protocol_of(front: Front) -> type[HttpToolsProtocol] | str:

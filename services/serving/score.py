@@ -11,7 +11,7 @@ from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
 from services.serving.decode import Rows
-from shared.package.compiled.runtime import OutsideError
+from shared.package.compiled.runtime import Asked, OutsideError
 
 Scores = list[list[float]]
 Columns = Mapping[str, Sequence[object]]
@@ -46,8 +46,8 @@ class Compiled(Protocol):
     def score(self, columns: Columns) -> Scores:
         """Many rows, column by column."""
 
-    def score_row(self, numbers: Sequence[float | None], categories: Sequence[str | None]) -> list[float]:
-        """One row, in the contract's order."""
+    def score_rows(self, rows: Sequence[Asked]) -> list[list[float] | None]:
+        """Rows of different requests, in the contract's order; None for each that only the original may answer."""
 
 
 class Coalescer:
@@ -73,6 +73,15 @@ class Coalescer:
             return score_compiled(self._compiled, rows)
         except OutsideError:
             return None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the model has a compiled form."""
+        return self._compiled is not None
+
+    def one_each(self, asked: Sequence[Rows]) -> list[list[float] | None]:
+        """Score requests of one row by the compiled form, in one call; None for each that has to wait for `score`."""
+        return self._compiled.score_rows([_only_row(rows) for rows in asked]) if self._compiled else [None] * len(asked)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one function in the thread that scores; raises OverloadedError when it has ended."""
@@ -134,8 +143,14 @@ def score_compiled(compiled: Compiled, rows: Rows) -> Scores:
     """Score by the compiled form; raises OutsideError."""
     if len(rows) > 1:
         return compiled.score(rows.columns())
-    numbers = [column[0] for column in rows.numbers.values()]
-    return [compiled.score_row(numbers, [column[0] for column in rows.categories.values()])]
+    [scores] = compiled.score_rows([_only_row(rows)])
+    if scores is None:
+        raise OutsideError("the compiled form does not speak for this row")
+    return [scores]
+
+
+def _only_row(rows: Rows) -> Asked:
+    return [column[0] for column in rows.numbers.values()], [column[0] for column in rows.categories.values()]
 
 
 def score_together(scorer: Scorer, asked: Sequence[Rows]) -> list[Result]:

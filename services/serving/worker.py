@@ -24,6 +24,7 @@ from services.serving.health import Health
 from services.serving.journal import Journal, SpoolFullError
 from services.serving.live import Served
 from services.serving.lock import SpoolBusyError
+from services.serving.metrics import TALLY
 from services.serving.outcomes import Outcomes
 from services.serving.parity import Parity
 from services.serving.predict import Predictor
@@ -120,6 +121,7 @@ class Worker:
         """Say for ever that this worker lives."""
         while True:
             self.say()
+            TALLY.flush()
             with suppress(OSError):
                 self.health.measure()
             await asyncio.sleep(HEARTBEAT_SECONDS)
@@ -152,6 +154,7 @@ class Worker:
             await self.activator.stop()
             self.scoring.shutdown(wait=False, cancel_futures=True)
             self.journal.close()
+            TALLY.flush()
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from services.serving.front import Front, Receive, Scope, Send, respond
 from services.serving.predict import Answer
 from services.serving.quick import protocol_of
 from services.serving.score import Scores
-from shared.package.compiled.runtime import OutsideError
+from shared.package.compiled.runtime import Asked, OutsideError
 from shared.spine.auth import ApiKeys
 from shared.spine.throttle import Throttle
 from tests.serving.conftest import free_port
@@ -27,12 +27,12 @@ class Sure:
     """A compiled form that knows nothing of large numbers."""
 
     def score(self, columns: Mapping[str, Sequence[object]]) -> Scores:
-        return [self.score_row([size], []) for size in columns["size"]]  # type: ignore[list-item]  # toy: numbers
-
-    def score_row(self, numbers: Sequence[float | None], categories: Sequence[str | None]) -> list[float]:
-        if numbers[0] is not None and numbers[0] > 9:
+        if any(size > 9 for size in columns["size"] if size is not None):  # type: ignore[operator]  # toy: numbers
             raise OutsideError("large")
-        return [0.9]
+        return [[0.9] for _ in columns["size"]]
+
+    def score_rows(self, rows: Sequence[Asked]) -> list[list[float] | None]:
+        return [None if numbers[0] is not None and numbers[0] > 9 else [0.9] for numbers, _ in rows]
 
 
 async def behind(scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,11 +110,11 @@ async def test_what_fails_after_it_was_written_is_an_error_and_not_written_again
         monkeypatch.setattr(front.predictor, "answer", None)
         monkeypatch.setattr(front, "_v1", None)
         assert (await answers(port, request(b'{"record": {}}')))[0][0] == 200
-        monkeypatch.setattr(front.predictor, "_render", None)
-        [(status, headers, body)] = await answers(port, request(b'{"record": {}}'))
+        monkeypatch.setattr(front.predictor, "render", None)
+        [(status, headers, body)] = await answers(port, request(b'{"records": [{}, {}]}'))
     assert (status, headers["content-type"]) == (500, "application/problem+json")
     assert json.loads(body)["detail"] == "this request failed inside"
-    assert front.predictor.journal.ledger.taken.of("trains", "2013-03-01") == {"review": 2}
+    assert front.predictor.journal.ledger.taken.of("trains", "2013-03-01") == {"review": 3}
 
 
 async def test_requests_that_come_together_are_answered_in_order(tmp_path: Path) -> None:

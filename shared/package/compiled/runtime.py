@@ -1,7 +1,8 @@
 """Scores rows with a compiled form: numpy and ONNX Runtime, nothing else; 1 thread, so that answers do not wait."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from shared.package.compiled.plan import KEY, Row, read_plan
+from shared.package.compiled.levels import Levels, OutsideError
+from shared.package.compiled.plan import KEY, read_plan
 from shared.package.refusal import PackageRefused
 
 if TYPE_CHECKING:
@@ -18,10 +20,9 @@ if TYPE_CHECKING:
 Scores = NDArray[np.float64]
 Cells = Sequence[object] | NDArray[Any]
 Columns = Mapping[str, Cells]
-
-
-class OutsideError(ValueError):
-    """A row that the compiled form does not speak for: the original model answers, or says what is wrong."""
+# One row: all numbers, then all categories, each in the order of the features.
+Asked = tuple[Sequence[float | None], Sequence[str | None]]
+__all__ = ["CompiledScorer", "OutsideError", "load_compiled", "session_of"]
 
 
 class CompiledScorer:
@@ -43,38 +44,65 @@ class CompiledScorer:
         numbers = {feature: position for position, feature in enumerate(place["number"])}
         categories = {feature: position for position, feature in enumerate(place["category"])}
         plan = self.plan
+        self._width = plan.width
         self._picks = [numbers[feature] for feature in plan.numbers]
         self._picks_all = self._picks == list(range(len(place["number"])))
+        self._pack = struct.Struct(f"={len(self._picks)}d").pack
         self._limits = [(numbers[one.feature], one.required, one.low, one.high) for one in plan.limits]
-        self._tables = [
-            (
-                one.feature in categories,
-                categories.get(one.feature, numbers.get(one.feature, 0)),
-                {**dict(zip(one.levels, one.rows, strict=True)), None: one.null},
-                one.other,
-            )
-            for one in plan.tables
+        self._required = np.array([[one.required] for one in plan.limits], dtype=np.bool_)
+        self._low, self._high = (np.array([[getattr(one, end)] for one in plan.limits]) for end in ("low", "high"))
+        self._tables = [Levels(one) for one in plan.tables]
+        self._looks = [
+            (one.feature in categories, categories.get(one.feature, numbers.get(one.feature, 0)), levels.cells)
+            for one, levels in zip(plan.tables, self._tables, strict=True)
         ]
 
     def score_row(self, numbers: Sequence[float | None], categories: Sequence[str | None]) -> list[float]:
         """Score one row: all numbers, then all categories, each in the order of `manifest.features`."""
+        scores = self._score_encoded([self.encode_row(numbers, categories)])[0]
+        if scores is None:
+            raise OutsideError("no finite score")
+        return scores
+
+    def score_rows(self, rows: Iterable[Asked]) -> list[list[float] | None]:
+        """Score rows as `score_row` does, in one call; None for each that the compiled form does not speak for."""
+        encoded, inside = [], []
+        for numbers, categories in rows:
+            try:
+                encoded.append(self.encode_row(numbers, categories))
+            except OutsideError:
+                inside.append(False)
+            else:
+                inside.append(True)
+        scores = self._score_encoded(encoded) if encoded else []
+        if len(scores) == len(inside):
+            return scores
+        found = iter(scores)
+        return [next(found) if each else None for each in inside]
+
+    def encode_row(self, numbers: Sequence[float | None], categories: Sequence[str | None]) -> bytes:
+        """Return one row of the graph's input as bytes; raises OutsideError."""
         for position, required, low, high in self._limits:
             value = numbers[position]
             if required if value is None or value != value else not low <= value <= high:
                 raise OutsideError(f"number {position} is outside the domain of the compiled form")
         picked = numbers if self._picks_all else [numbers[position] for position in self._picks]
-        row = [math.nan if value is None else value for value in picked]
-        for is_category, position, table, other in self._tables:
+        try:
+            cells = [self._pack(*picked)]
+        except struct.error:
+            cells = [self._pack(*[math.nan if value is None else value for value in picked])]
+        for is_category, position, table in self._looks:
             cell = categories[position] if is_category else numbers[position]
-            cell = None if cell != cell else cell
-            found = table.get(cell, other)
+            found = table[None if cell != cell else cell]
             if found is None:
                 raise OutsideError(f"value {cell!r:.50} is outside the domain of the compiled form")
-            row += found
-        scores = self._run(self._out, {self._in: np.array([row])})[0][0].tolist()
-        if not all(map(math.isfinite, scores)):
-            raise OutsideError("no finite score")
-        return scores  # type: ignore[no-any-return]
+            cells.append(found)
+        return b"".join(cells)
+
+    def _score_encoded(self, rows: Sequence[bytes]) -> list[list[float] | None]:
+        inputs = np.frombuffer(b"".join(rows)).reshape(len(rows), self._width)
+        scores = self._run(self._out, {self._in: inputs})[0].tolist()
+        return [each if all(map(math.isfinite, each)) else None for each in scores]
 
     def score(self, columns: Columns) -> list[list[float]]:
         """Score many rows given as columns by feature name; numbers may hold None or NaN, categories None."""
@@ -98,32 +126,25 @@ class CompiledScorer:
         """Return the graph's input float64[rows, columns], and which rows are inside the domain."""
         plan = self.plan
         rows = len(columns[self._names[0]])
-        inputs, inside = np.empty((rows, plan.width)), np.ones(rows, dtype=np.bool_)
-        for column, feature in enumerate(plan.numbers):
-            inputs[:, column] = values = np.asarray(columns[self._names[feature]], dtype=np.float64)
-            inside &= ~np.isinf(values)
-        for limit in plan.limits:
-            values = np.asarray(columns[self._names[limit.feature]], dtype=np.float64)
+        inputs, inside = np.empty((rows, self._width)), np.ones(rows, dtype=np.bool_)
+        if plan.numbers:
+            values = _as_rows([columns[self._names[feature]] for feature in plan.numbers])
+            inputs[:, : len(plan.numbers)] = values.T
+            inside &= ~np.isinf(values).any(axis=0)
+        if plan.limits:
+            values = _as_rows([columns[self._names[limit.feature]] for limit in plan.limits])
             null = np.isnan(values)
-            inside &= ~null if limit.required else True
-            inside &= null | ((values >= limit.low) & (values <= limit.high))
+            inside &= (np.where(null, ~self._required, (values >= self._low) & (values <= self._high))).all(axis=0)
         start = len(plan.numbers)
-        for one, (_, _, table, other) in zip(plan.tables, self._tables, strict=True):
-            inputs[:, start : start + one.width] = _look_up(table, other, columns[self._names[one.feature]], inside)
-            start += one.width
+        for one, levels in zip(plan.tables, self._tables, strict=True):
+            inputs[:, start : start + levels.width] = levels.look_up(columns[self._names[one.feature]], inside)
+            start += levels.width
         return inputs, inside
 
 
-def _look_up(table: Mapping[Any, Row | None], other: Row | None, cells: Cells, inside: NDArray[np.bool_]) -> Scores:
-    """Return the table's rows of these cells; marks in `inside` those that have none."""
-    places = {level: place for place, level in enumerate(table)}
-    unknown, null = len(places), places[None]
-    found = np.array([null if cell != cell else places.get(cell, unknown) for cell in cells], dtype=np.intp)
-    rows = [*table.values(), other]
-    inside &= np.array([row is not None for row in rows])[found]
-    width = max(len(row) for row in rows if row is not None) if any(rows) else 0
-    values = np.array([row if row is not None else (math.nan,) * width for row in rows]).reshape(len(rows), width)
-    return values[found]
+def _as_rows(columns: Sequence[Cells]) -> Scores:
+    """Return float64[columns, rows], NaN for None."""
+    return np.array([np.asarray(column, dtype=np.float64) for column in columns])
 
 
 def session_of(content: bytes) -> onnxruntime.InferenceSession:

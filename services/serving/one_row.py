@@ -1,0 +1,129 @@
+"""PURE: what an answered request of one record writes down and says, from templates that are cut once per release.
+
+A template is what the usual way (`answers`, `prepare`) writes of a record of marks; what stands between the marks is
+the same for every record. So both ways give the same bytes, and a repeat is answered from the journal all the same.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from services.serving import answers, entries, frames
+from services.serving.answers import SERVED_JSON, Decided, Version
+from services.serving.decode import Ask, Rows
+from services.serving.headers import cloud_headers
+from services.serving.ids import served_id
+from services.serving.prepare import head_of
+
+# Marks stand for a whole value, quotes and all, or for a part of a text. Their characters are private to us.
+_MARK = re.compile('"\ue000([a-z0-9]+)\ue001"|\ue002([a-z0-9]+)\ue003')
+
+
+def _value(name: str) -> Any:
+    return f"\ue000{name}\ue001"
+
+
+def _part(name: str) -> Any:
+    return f"\ue002{name}\ue003"
+
+
+class _Moment:
+    """A mark that gives the text of a time."""
+
+    def isoformat(self) -> str:
+        return str(_part("time"))
+
+
+class Decision(NamedTuple):
+    """What is decided for one record."""
+
+    decision: str
+    reason: str
+    place: int | None
+
+
+class Template:
+    """Bytes with gaps: `fill` puts the values where their marks stood."""
+
+    def __init__(self, content: bytes) -> None:
+        text = content.decode().replace("%", "%%")
+        self._text = _MARK.sub("%s", text)
+        self._values: Callable[[Mapping[str, str]], tuple[str, ...]] = itemgetter(
+            *(found[1] or found[2] for found in _MARK.finditer(text))
+        )
+
+    def fill(self, values: Mapping[str, str]) -> bytes:
+        """Return the bytes; a value is JSON, the part of a text is that part."""
+        return (self._text % self._values(values)).encode()
+
+
+class OneRow:
+    """Writes the entry and the answer of records that fit the contract, and so have no flags."""
+
+    def __init__(self, version: Version) -> None:
+        policy, self._use_case = version.policy, version.use_case
+        self._regression, width = policy.task == "regression", len(policy.classes) if policy.task == "multiclass" else 1
+        self._policy = policy
+        block, scores = _part("block"), [[_value(f"score{place}") for place in range(width)]]
+        rows: Any = Rows([_part("time")], [block], _value("numbers"), _value("categories"), [[]])
+        decision = [_value("decision")]
+        decided = Decided(decision, [_value("reason")], [_value("place")], {block: dict.fromkeys(decision, 1)})
+        [(event, body)] = answers.served_events(version, _part("request"), rows, scores, decided, _value("latency"))
+        moment: Any = _Moment()
+        message = answers.message_of(event, body, "", moment)
+        headers = cloud_headers(message.topic, _part("id"), _part("source"), moment)
+        message = msgspec.structs.replace(message, headers=headers, size=_value("size"))
+        estimates = [_value("estimate")] if self._regression else []
+        heads = [
+            head_of(version, rows, decided, estimates, [message], _part("request"), digest, _value("at"))
+            for digest in ("", _part("digest"))
+        ]
+        self._event = Template(body)
+        self._unnamed, self._named = (Template(entries.encode(head)) for head in heads)
+        self._answer = Template(answers.render(heads[0], [event]))
+
+    def write(
+        self,
+        ask: Ask,
+        request_id: str,
+        scores: list[float],
+        decision: Decision,
+        *,
+        latency_ms: float,
+        source: str,
+        at: float,
+    ) -> tuple[bytes, bytes]:
+        """Return the frame for the journal, and the answer."""
+        rows = ask.rows
+        time = rows.times[0].isoformat().replace("+00:00", "Z")
+        values = {
+            "request": request_id,
+            "latency": _json(latency_ms),
+            "time": time,
+            "block": rows.blocks[0],
+            "decision": _json(decision.decision),
+            "reason": _json(decision.reason),
+            "place": _json(decision.place),
+            "numbers": _json(rows.numbers),
+            "categories": _json(rows.categories),
+            "at": _json(at),
+            "id": served_id(self._use_case, request_id, "answered", 0),
+            "source": source,
+        }
+        for place, score in enumerate(scores):
+            values[f"score{place}"] = _json(score)
+        if self._regression:
+            values["estimate"] = _json(answers.estimates(self._policy, [scores], [decision.decision])[0])
+        body = self._event.fill(values)
+        values["size"] = str(len(body))
+        if ask.request_id:
+            values["digest"] = ask.digest
+        head = (self._named if ask.request_id else self._unnamed).fill(values)
+        return frames.frame(head + body), self._answer.fill(values)
+
+
+def _json(value: object) -> str:
+    return SERVED_JSON.encode(value).decode()
