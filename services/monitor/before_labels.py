@@ -57,6 +57,7 @@ class Expected:
     variance: Floats
     realised_cost: Floats
     brier: Floats
+    brier_variance: Floats
     realised_brier: Floats
     audited: NDArray[np.bool_]
 
@@ -104,8 +105,8 @@ def estimate(rows: pl.DataFrame, policy: Policy, *, ended: bool) -> Estimated | 
 
 def _cost(found: Expected, sampled: NDArray[np.bool_]) -> tuple[Interval | None, Method]:
     scored = bool(np.isfinite(found.cost).all())
-    expected = found.cost if scored else np.zeros_like(found.cost)
-    if corrected := corrected_mean(AuditSums.of(expected, found.realised_cost, sampled)):
+    expected, variance = (found.cost, found.variance) if scored else (np.zeros_like(found.cost), None)
+    if corrected := corrected_mean(AuditSums.of(expected, found.realised_cost, sampled, variance)):
         return corrected, "scores and audited labels" if scored else "audited labels"
     if not scored:
         return None, "none"
@@ -117,7 +118,7 @@ def _cost(found: Expected, sampled: NDArray[np.bool_]) -> tuple[Interval | None,
 def _brier(found: Expected, sampled: NDArray[np.bool_]) -> tuple[float | None, float | None, float | None]:
     if not np.isfinite(found.brier).all():
         return None, None, None
-    if corrected := corrected_mean(AuditSums.of(found.brier, found.realised_brier, sampled)):
+    if corrected := corrected_mean(AuditSums.of(found.brier, found.realised_brier, sampled, found.brier_variance)):
         return corrected.mean, max(corrected.low, 0.0), corrected.high
     return float(found.brier.mean()), None, None
 
@@ -139,12 +140,16 @@ def expected_of(rows: pl.DataFrame, policy: Policy) -> Expected:
     cost = (chances * costs).sum(axis=1)
     # Of two classes only the positive one is scored: half of the sum over both.
     share = 0.5 if policy.task == "binary" else 1.0
+    # The score of a row if class k happens is |chances|² - 2·chance_k + 1.
+    by_class = share * ((chances**2).sum(axis=1, keepdims=True) - 2 * chances + 1)
+    brier = share * (chances * (1 - chances)).sum(axis=1)
     return Expected(
         cost=cost,
         variance=(chances * costs**2).sum(axis=1) - cost**2,
         realised_cost=np.where(seen, (costs * truth).sum(axis=1), np.nan),
-        brier=share * (chances * (1 - chances)).sum(axis=1),
-        realised_brier=np.where(seen, share * ((chances - truth) ** 2).sum(axis=1), np.nan),
+        brier=brier,
+        brier_variance=(chances * by_class**2).sum(axis=1) - brier**2,
+        realised_brier=np.where(seen, (by_class * truth).sum(axis=1), np.nan),
         audited=(rows["arm"] == "audit").to_numpy()[usable],
     )
 
@@ -157,7 +162,7 @@ def _of_regression(rows: pl.DataFrame, policy: Policy) -> Expected:
     ]
     nothing = np.full(rows.height, np.nan)
     audited = (rows["arm"] == "audit").to_numpy()
-    return Expected(nothing, nothing, np.array(realised, dtype=np.float64), nothing, nothing, audited)
+    return Expected(nothing, nothing, np.array(realised, dtype=np.float64), nothing, nothing, nothing, audited)
 
 
 def chances_of(scores: list[list[float] | None], policy: Policy) -> Floats:

@@ -30,8 +30,10 @@ class Interval(NamedTuple):
 class AuditSums:
     """Sums that any number of blocks can be added of; `gap` is outcome less expectation, over the audited rows.
 
-    >>> AuditSums.of(np.array([0.2, 0.2, 0.4, 0.4]), np.array([1.0, 0.0, 0.0, 1.0]), np.array([True, True, False, False]))
-    AuditSums(rows=4, expected=1.2, audited=2, gap=0.6, gap_square=0.68)
+    `spread` is the sum of the variances that all rows' outcomes have if the expectations are right.
+
+    >>> AuditSums.of(np.array([0.2, 0.2, 0.4]), np.array([1.0, 0.0, 0.0]), np.array([True, True, False]))
+    AuditSums(rows=3, expected=0.8, audited=2, gap=0.6, gap_square=0.68, spread=0.0)
     """
 
     rows: int = 0
@@ -39,10 +41,16 @@ class AuditSums:
     audited: int = 0
     gap: float = 0.0
     gap_square: float = 0.0
+    spread: float = 0.0
 
     @classmethod
-    def of(cls, expected: Floats, outcome: Floats, audited: NDArray[np.bool_]) -> "AuditSums":
-        """Return the sums of expected[rows] and outcome[rows]; outcomes that were not audited are not looked at."""
+    def of(
+        cls, expected: Floats, outcome: Floats, audited: NDArray[np.bool_], variance: Floats | None = None
+    ) -> "AuditSums":
+        """Return the sums of expected[rows] and outcome[rows]; outcomes that were not audited are not looked at.
+
+        `variance` [rows]: what the outcome of a row varies by when the expectation is right, where that is known.
+        """
         gaps = outcome[audited] - expected[audited]
         return cls(
             rows=len(expected),
@@ -50,6 +58,7 @@ class AuditSums:
             audited=len(gaps),
             gap=round(float(gaps.sum()), 9),
             gap_square=round(float((gaps**2).sum()), 9),
+            spread=0.0 if variance is None else round(float(variance.sum()), 9),
         )
 
     def __add__(self, more: "AuditSums") -> "AuditSums":
@@ -59,13 +68,15 @@ class AuditSums:
             self.audited + more.audited,
             self.gap + more.gap,
             self.gap_square + more.gap_square,
+            self.spread + more.spread,
         )
 
 
 def corrected_mean(sums: AuditSums) -> Interval | None:
     """Return the corrected mean and its interval; None with fewer than LEAST_AUDITED audited rows.
 
-    The audited rows are a random part of the rows, so that what was looked up for all of them has no error left.
+    The audited rows are a random part of the rows, so that what was looked up for all of them has no error left. Few
+    of them often miss the rare, dear outcome: their gaps are taken to vary at least as much as the rows expect.
 
     >>> rows = AuditSums(rows=1000, expected=200.0, audited=50, gap=5.0, gap_square=12.5)
     >>> [round(number, 3) for number in corrected_mean(rows)]
@@ -77,7 +88,8 @@ def corrected_mean(sums: AuditSums) -> Interval | None:
     if n < LEAST_AUDITED:
         return None
     mean_gap = sums.gap / n
-    variance = max(sums.gap_square - n * mean_gap**2, 0.0) / (n - 1)
+    seen = (sums.gap_square - n * mean_gap**2) / (n - 1)
+    variance = max(seen, sums.spread / sums.rows, 0.0)
     error = math.sqrt(variance / n * max(1 - n / sums.rows, 0.0))
     mean = sums.expected / sums.rows + mean_gap
     half = _student(n - 1) * error

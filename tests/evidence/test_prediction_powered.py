@@ -34,7 +34,9 @@ def test_the_interval_holds_the_mean_of_all_rows_about_as_often_as_it_says(bias:
 def test_sums_of_blocks_add_up_to_those_of_all_rows() -> None:
     random = np.random.default_rng(3)
     expected, outcome, audited = random.random(500), random.random(500), random.random(500) < 0.2
-    parts = [AuditSums.of(expected[a : a + 100], outcome[a : a + 100], audited[a : a + 100]) for a in range(0, 500, 100)]
+    parts = [
+        AuditSums.of(expected[a : a + 100], outcome[a : a + 100], audited[a : a + 100]) for a in range(0, 500, 100)
+    ]
     whole, added = AuditSums.of(expected, outcome, audited), sum(parts, AuditSums())
     assert (added.rows, added.audited) == (whole.rows, whole.audited)
     assert corrected_mean(added) == pytest.approx(corrected_mean(whole))
