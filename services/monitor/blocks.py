@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from services.monitor.before_labels import Estimated, estimate
 from services.monitor.quality import quality
 from shared.contract.capacity import block_bounds
 from shared.contract.policy import Policy, derive_policy
@@ -40,6 +41,7 @@ class BlockReport:
     cost_without_model_minor: int
     value_minor: int
     quality: dict[str, float]
+    estimated: Estimated | None
     incidents: list[str]
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def report_block(rows: pl.DataFrame, contract: Contract, block: str, now: dt.dat
         cost_without_model_minor=without,
         value_minor=without - cost,
         quality=measured,
+        estimated=estimate(rows, policy, ended=status == "given_up" or not missing),
         incidents=list(
             _incidents(rows, contract, _measured(decisions, labelled.height, cost, contract, measured), status)
         ),

@@ -150,6 +150,25 @@ class ArmReported(Part):
     value_variance: Annotated[float, Field(ge=0)]
 
 
+class EstimatedBlock(Part):
+    """What all `volume` decisions by the model cost, on one axis: estimated with its plain 95 % interval, the labels so
+    far scaled up (`partial_minor`), and realised when no more labels come. No part of any realised sum.
+    """
+
+    method: Literal["scores", "scores and audited labels", "audited labels", "none"]
+    assumption: Text
+    volume: Count
+    audited: Count = 0
+    cost_minor: Minor | None = None
+    cost_low_minor: Minor | None = None
+    cost_high_minor: Minor | None = None
+    partial_minor: Minor | None = None
+    realised_minor: Minor | None = None
+    brier: Annotated[float, Field(ge=0)] | None = None
+    brier_low: Annotated[float, Field(ge=0)] | None = None
+    brier_high: Annotated[float, Field(ge=0)] | None = None
+
+
 class KpiReported(Event):
     """Value, volume, capacity use and quality of one release in one block; a correction names what it replaces.
 
@@ -188,6 +207,7 @@ class KpiReported(Event):
     cost_without_model_minor: Minor
     value_minor: Minor
     quality: Numbers = {}
+    estimated: EstimatedBlock | None = None
     incidents: Annotated[list[Text], Field(max_length=64)] = []
 
 
