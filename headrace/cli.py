@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from headrace import data_commands, dead_commands, history_commands, keys_commands, own_commands, verify_commands
+from headrace import (
+    data_commands,
+    dead_commands,
+    history_commands,
+    keys_commands,
+    own_commands,
+    steering_commands,
+    verify_commands,
+)
 from headrace.command_group import CommandGroup
 from headrace.command_parts import AsJson, UseCase, console, registry_of, running, settings_of
 from headrace.settings import CommandSettings
@@ -194,6 +202,7 @@ def rollback(
         show_release(registry.roll_back(use_case, reason, to), console)
 
 
+steering_commands.add_commands(app)
 history_commands.add_commands(app)
 data_commands.add_commands(app)
 own_commands.add_commands(app)

@@ -9,6 +9,7 @@ from shared.events import (
     DriftDetected,
     Event,
     KpiReported,
+    MeasurementRecorded,
     ModelRejected,
     ModelReleased,
     ModelTrained,
@@ -40,6 +41,8 @@ def describe(event: Event) -> str:
         case UseCaseApplied():
             changed = _some(event.changed) or "everything new"
             return f"contract {_short(event.contract_digest)} revision {event.revision} by {event.signed_by}: {changed}"
+        case MeasurementRecorded():
+            return f"{event.name} is {event.value:.6g} {event.unit} (said by {event.source})"
         case TrainingRequested():
             return f"{event.requested_by} ({event.kind_of_cause}) asks for training: {event.reason}"
         case ModelTrained():
@@ -110,6 +113,9 @@ def _kpi(event: KpiReported) -> str:
     better = "better" if event.value_minor >= 0 else "worse"
     used = "".join(
         f", {name} {event.capacity_used.get(name, 0)} of {limit}" for name, limit in event.capacity_limit.items()
+    )
+    used += "".join(
+        f", {name} {kpi.value:.6g} {kpi.unit}" for name, kpi in event.measured.items() if kpi.value is not None
     )
     incidents = f"; incidents: {'; '.join(event.incidents)}" if event.incidents else ""
     again = f" (correction {event.revision})" if event.replaces else ""

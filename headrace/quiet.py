@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from headrace.errors import CommandError
-from shared.events import CATALOGUE
+from shared.events import CATALOGUE, OutcomeRecorded, PredictionServed
 from shared.spine.clock import monotonic
 from shared.spine.topics import partitions_of
 
@@ -20,6 +20,8 @@ from shared.spine.topics import partitions_of
 POLL_SECONDS, RAREST_SECONDS = 0.02, 0.25
 # A follower may be behind on data topics until the clock moves: the tables take one commit per day of a replay.
 MOVES_WITH_THE_CLOCK = frozenset({"unflushed", "table_lag"})
+# How far the tables are with these their monitor says itself; all other topics are handled by a group of their own.
+OF_THE_TABLES = frozenset((PredictionServed.topic, OutcomeRecorded.topic))
 # What was released, and what is served: the other services' details are not asked for.
 TELL_RELEASES = frozenset({"registry", "serving"})
 
@@ -44,7 +46,7 @@ class QuietWatch:
         self._admin: AIOKafkaAdminClient | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
-        self._caught_up: dict[str, int] = {}
+        self._caught_up: dict[str, Mapping[TopicPartition, int]] = {}
         self._rested: Look | None = None
         self._suspect: str | None = None
         self._ends_seen: Mapping[TopicPartition, int] = {}
@@ -121,25 +123,25 @@ class QuietWatch:
             await consumer.start()
             self._consumer = consumer
             # Asked for, never assigned: behind the long poll of a fetch every answer would wait for half a second.
-            topics = [topic for topic, event in CATALOGUE.items() if event.kind == "lifecycle"]
+            topics = [topic for topic in CATALOGUE if topic not in OF_THE_TABLES]
             self._partitions = await partitions_of(self._options, topics)
         return dict(await self._consumer.end_offsets(self._partitions))
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> list[str]:
-        """Groups `<service>.<topic>` that have not handled a lifecycle topic to its end."""
+        """Groups `<service>.<topic>` that have not handled their topic to its end."""
         assert self._admin is not None
         groups = [str(group) for group, *_ in await self._admin.list_consumer_groups()]
         return [group for group in groups if await self._is_behind(group, ends)]
 
     async def _is_behind(self, group: str, ends: Mapping[TopicPartition, int]) -> bool:
-        partition = TopicPartition(group.partition(".")[2], 0)
-        end = ends.get(partition, 0)
-        if self._admin is None or not end or self._caught_up.get(group) == end:
+        topic = group.partition(".")[2]
+        mine = {partition: end for partition, end in ends.items() if end and partition.topic == topic}
+        if self._admin is None or not mine or self._caught_up.get(group) == mine:
             return False
-        done = (await self._admin.list_consumer_group_offsets(group)).get(partition)
-        if done is None or done.offset < end:
+        done = await self._admin.list_consumer_group_offsets(group)
+        if any(partition not in done or done[partition].offset < end for partition, end in mine.items()):
             return True
-        self._caught_up[group] = end
+        self._caught_up[group] = mine
         return False
 
     async def _hang_up(self) -> None:

@@ -20,7 +20,7 @@ Source = tuple[str, ast.Module]
 # Decisions: data in, decision out. They are given now, seed and rows.
 DECISIONS = (
     *("gates", "releases", "governor", "blocks", "block_statistics", "drift", "moved", "two_sample", "promotion"),
-    *("probation", "regret", "technical", "coverage", "split"),
+    *("probation", "regret", "technical", "measured", "coverage", "split"),
 )
 PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),

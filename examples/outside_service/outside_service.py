@@ -60,6 +60,13 @@ def record_outcomes(kafka: str, use_case: str, labels: dict[str, str], event_id:
     return publish(kafka, "outcome_recorded", use_case, {"outcomes": outcomes}, event_id)
 
 
+def record_measurement(
+    kafka: str, use_case: str, name: str, value: float, unit: str, event_id: str | None = None
+) -> str:
+    """Say one value of a KPI that the contract has measured; it counts on the day of the event's own time, now."""
+    return publish(kafka, "measurement_recorded", use_case, {"name": name, "value": value, "unit": unit}, event_id)
+
+
 def request_training(kafka: str, use_case: str, reason: str) -> str:
     """Ask for a training; the trainer's governor decides, and answers with `training_finished`."""
     body = {"reason": reason, "requested_by": SOURCE, "kind_of_cause": "service"}
@@ -100,12 +107,16 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`outside_service.py KAFKA USE_CASE outcomes ID=LABEL … | train REASON | rollback REASON | reports`."""
+    """`outside_service.py KAFKA USE_CASE outcomes … | measure … | train REASON | rollback REASON | reports`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kafka", help="host:port")
     parser.add_argument("use_case")
     acts = parser.add_subparsers(dest="act", required=True)
     acts.add_parser("outcomes").add_argument("outcome", nargs="+", help="PREDICTION_ID=LABEL")
+    measuring = acts.add_parser("measure")
+    measuring.add_argument("name")
+    measuring.add_argument("value", type=float)
+    measuring.add_argument("unit")
     acts.add_parser("train").add_argument("reason")
     acts.add_parser("rollback").add_argument("reason")
     listening = acts.add_parser("reports")
@@ -115,6 +126,8 @@ def main(arguments: Sequence[str]) -> None:
     match said.act:
         case "outcomes":
             done = record_outcomes(said.kafka, said.use_case, dict(map(_pair, said.outcome)))
+        case "measure":
+            done = record_measurement(said.kafka, said.use_case, said.name, said.value, said.unit)
         case "train":
             done = request_training(said.kafka, said.use_case, said.reason)
         case "rollback":

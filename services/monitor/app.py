@@ -11,6 +11,7 @@ from services.monitor.closing import Closing
 from services.monitor.drifting import Drifting
 from services.monitor.handlers import add_handlers
 from services.monitor.ingest import Ingest
+from services.monitor.measured_rollbacks import MeasuredRollbacks
 from services.monitor.rollbacks import Rollbacks
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import BlockStore, Contracts, LookStore, ReleaseStore
@@ -39,6 +40,7 @@ class Monitor:
         self.closing = Closing(self.db, settings.feedback_location, self.contracts, settings.monitor_keep_days)
         self.rollbacks = Rollbacks(self.db, self.contracts)
         self.technical = TechnicalRollbacks(self.db, settings.feedback_location, self.contracts)
+        self.measured = MeasuredRollbacks(self.db, self.contracts)
         self.baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
         self.drifting = Drifting(self.db, settings.feedback_location, self.contracts, self.baselines, settings.seed)
         router = ServiceRouter("monitor", settings.instance, settings.kafka_session_seconds)
@@ -62,6 +64,7 @@ class Monitor:
         self.clock.on_step(self.closing.step)
         self.clock.on_step(self.rollbacks.step)
         self.clock.on_step(self.technical.step)
+        self.clock.on_step(self.measured.step)
         self.clock.on_step(self.drifting.step)
         self.clock.on_step(Tidying(settings, self.contracts).step)
 
@@ -87,6 +90,7 @@ class Monitor:
                 "releases": await ReleaseStore(session).list_current(),
                 "regret": self.rollbacks.detail(),
                 "technical": self.technical.detail(),
+                "measured": self.measured.detail(),
                 "drift": await self.drifting.detail(),
             }
 

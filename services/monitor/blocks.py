@@ -1,8 +1,8 @@
 """What one release did in one block: counts, exact money over labelled rows, quality, incidents. Pure."""
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import polars as pl
@@ -43,14 +43,21 @@ class BlockReport:
     quality: dict[str, float]
     estimated: Estimated | None
     incidents: list[str]
+    measured: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return asdict(self)
 
 
-def report_block(rows: pl.DataFrame, contract: Contract, block: str, now: dt.datetime) -> BlockReport:
-    """Judge the joined rows of one (block, release) as known at `now`.
+def report_block(
+    rows: pl.DataFrame,
+    contract: Contract,
+    block: str,
+    now: dt.datetime,
+    told: Mapping[str, dict[str, Any]] | None = None,
+) -> BlockReport:
+    """Judge the joined rows of one (block, release) as known at `now`; `told`: its measured KPIs.
 
     A block is mature when `mature_after` has passed since its end, or all labels that can come are there; whatever is
     missing after `give_up_after` is given up.
@@ -63,6 +70,9 @@ def report_block(rows: pl.DataFrame, contract: Contract, block: str, now: dt.dat
     cost, without = _money(labelled, policy)
     decisions = _counts(rows["decision"])
     measured = quality(labelled, policy)
+    told = told or {}
+    numbers = _measured(decisions, labelled.height, cost, contract, measured)
+    numbers |= {name: kpi["value"] for name, kpi in told.items() if kpi["value"] is not None}
     return BlockReport(
         status=status,
         volume=rows.height,
@@ -84,9 +94,8 @@ def report_block(rows: pl.DataFrame, contract: Contract, block: str, now: dt.dat
         value_minor=without - cost,
         quality=measured,
         estimated=estimate(rows, policy, ended=status == "given_up" or not missing),
-        incidents=list(
-            _incidents(rows, contract, _measured(decisions, labelled.height, cost, contract, measured), status)
-        ),
+        incidents=list(_incidents(rows, contract, numbers, status)),
+        measured=dict(told),
     )
 
 
@@ -139,9 +148,10 @@ def _incidents(rows: pl.DataFrame, contract: Contract, numbers: dict[str, float]
     for name, kpi in contract.kpis.items():
         measured = numbers.get(name)
         # A number that rests on labels says nothing before they are in.
-        if kpi.against or measured is None or (status == "closed" and not name.endswith("_per_day")):
+        if kpi.against or measured is None or (status == "closed" and not (kpi.measured or name.endswith("_per_day"))):
             continue
+        said = f"{measured:.6g} {kpi.unit}" if kpi.unit else f"{measured:.6g}"
         if kpi.ceiling is not None and measured > kpi.ceiling:
-            yield f"{name} is {measured:.6g}, above its ceiling {kpi.ceiling:g}"
+            yield f"{name} is {said}, above its ceiling {kpi.ceiling:g}"
         if kpi.floor is not None and measured < kpi.floor:
-            yield f"{name} is {measured:.6g}, below its floor {kpi.floor:g}"
+            yield f"{name} is {said}, below its floor {kpi.floor:g}"

@@ -13,6 +13,8 @@ import polars as pl
 from services.monitor import metrics
 from services.monitor.blocks import BlockReport, report_block, transitions
 from services.monitor.changes import find_changes
+from services.monitor.measured_store import MeasurementStore
+from services.monitor.measuring import Told, told_of
 from services.monitor.store import BlockStore, Contracts, LookStore
 from services.monitor.tables import BlockRow
 from services.monitor.tidying import is_whole, kept_from
@@ -55,7 +57,8 @@ class Closing:
             pending = list(rows)
             for first in range(0, len(pending), _AT_ONCE):
                 part = pending[first : first + _AT_ONCE]
-                judged = await asyncio.to_thread(self._judge, use_case, part, versions, now)
+                told = await told_of(self._db, self._contracts, part, now)
+                judged = await asyncio.to_thread(self._judge, use_case, part, versions, now, told)
                 await self._report(judged, now)
         async with self._db.transaction() as session:
             await LookStore(session).set_closed_at(now)
@@ -83,7 +86,9 @@ class Closing:
             # What was reported of a block stands when its rows are gone: half of them must not correct it.
             return [row for row in await BlockStore(session).list_due(now) if is_whole(row.block, first)]
 
-    def _judge(self, use_case: str, rows: Sequence[BlockRow], versions: Versions, now: dt.datetime) -> list[Judged]:
+    def _judge(
+        self, use_case: str, rows: Sequence[BlockRow], versions: Versions, now: dt.datetime, told: Told
+    ) -> list[Judged]:
         blocks = {row.block for row in rows}
         frame = joined(self._location, use_case, now, blocks, versions, _READ)
         judged = []
@@ -91,7 +96,8 @@ class Closing:
             contract = self._contracts.get(row.contract_digest)
             assert contract is not None, "a block without a contract is never due"
             of_row = (pl.col("block") == row.block) & (pl.col("release_sequence") == row.release_sequence)
-            report = report_block(frame.filter(of_row), contract, row.block, now)
+            numbers = told.get((row.block, row.release_sequence))
+            report = report_block(frame.filter(of_row), contract, row.block, now, numbers)
             if row.judged is not None and report.status == "closed":
                 # Rows came late to a block that was judged early: it does not become unjudged.
                 report = replace(report, status="judged", mature=True)
@@ -110,6 +116,9 @@ class Closing:
                 if numbers == row.report:
                     continue
                 event = _event(row, one.report, now)
+                if one.report.measured and not row.revision:
+                    # What was measured in this block may have counted for another release of it until now.
+                    await MeasurementStore(session).touch(row.use_case, row.block, but=row.release_sequence)
                 row.revision, row.event_id, row.report = event.revision, event.id, numbers
                 if one.report.mature and row.judged is None:
                     row.judged, row.judged_at = numbers, now

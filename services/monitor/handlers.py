@@ -4,23 +4,28 @@ from typing import Annotated
 
 from faststream import Context
 
+from services.monitor.measured_store import MeasurementStore
+from services.monitor.measuring import place_of
 from services.monitor.store import Contracts, ContractStore, EvaluationStore, ReleaseStore
 from services.monitor.technical_store import ActivationStore
 from shared.contract.schema import Contract
-from shared.events import ActivationReported, ModelReleased, PackageEvaluated, UseCaseApplied
+from shared.events import ActivationReported, MeasurementRecorded, ModelReleased, PackageEvaluated, UseCaseApplied
+from shared.spine.clock import Clock
 from shared.spine.db import Db
 from shared.spine.inbox import first_time
 from shared.spine.subscribe import ServiceRouter, subscribe
 
+ClockDep = Annotated[Clock, Context("clock")]
 ContractsDep = Annotated[Contracts, Context("contracts")]
 
 
 def add_handlers(router: ServiceRouter) -> None:
-    """Subscribe everything that the monitor listens to, the data topics aside."""
+    """Subscribe everything that the monitor listens to, what goes to the tables aside."""
     subscribe(router, UseCaseApplied)(on_use_case_applied)
     subscribe(router, ModelReleased)(on_model_released)
     subscribe(router, PackageEvaluated)(on_package_evaluated)
     subscribe(router, ActivationReported)(on_activation_reported)
+    subscribe(router, MeasurementRecorded)(on_measurement_recorded)
 
 
 async def on_use_case_applied(event: UseCaseApplied, db: Db, contracts: ContractsDep) -> None:
@@ -54,3 +59,13 @@ async def on_activation_reported(event: ActivationReported, db: Db) -> None:
     async with db.transaction() as session:
         if await first_time(session, event):
             await ActivationStore(session).add(event)
+
+
+async def on_measurement_recorded(event: MeasurementRecorded, db: Db, clock: ClockDep, contracts: ContractsDep) -> None:
+    """Keep a value for the block of its time; one that no KPI of the contract takes becomes a dead letter."""
+    await contracts.load(db)
+    block = place_of(event, contracts.newest(event.use_case), clock.now())
+    async with db.transaction() as session:
+        # Its own row is the inbox: one row for each value is enough.
+        if await MeasurementStore(session).add(event, block):
+            await MeasurementStore(session).touch(event.use_case, block)

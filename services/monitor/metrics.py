@@ -37,3 +37,11 @@ MONITOR_REGRET_E_VALUE = Gauge(
 )
 # Evidence that the served package errs more than its reference: the alarm comes at 1/α of the epoch.
 MONITOR_DRIFT_E_VALUE = Gauge("monitor_drift_e_value", "Drift evidence of the current epoch", ["use_case"])
+# Measurements by what became of them: counted, or refused because of a field, each of these with its dead letter.
+MONITOR_MEASUREMENTS_TOTAL = Counter(
+    "monitor_measurements_total", "Measurements heard, by what became of them", ["use_case", "outcome"]
+)
+# How sure it is that a measured KPI breaks its limit; a rollback is asked for at 1 / rollback.alpha.
+MONITOR_MEASURED_E_VALUE = Gauge(
+    "monitor_measured_e_value", "Largest e-value of a measured KPI against its limit", ["use_case", "kpi"]
+)

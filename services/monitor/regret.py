@@ -8,7 +8,8 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.contract.schema import Contract, Kpi
+from shared.contract.kpis import Kpi
+from shared.contract.schema import Contract
 from shared.evidence import betting_e_process, confidence_lower_bound
 
 

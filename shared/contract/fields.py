@@ -65,6 +65,7 @@ EntryPoint = Annotated[
 Currency = Annotated[str, _text(r"^[A-Z]{3}$", "an ISO 4217 code, e.g. USD")]
 Switch = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, FINITE]
+Range = Annotated[tuple[Number, Number], Field(json_schema_extra={"x-allowed": "[lowest, highest], lowest < highest"})]
 Positive = Annotated[float, Field(gt=0), FINITE, _range("a number above 0")]
 Share = Annotated[float, Field(ge=0, le=1), FINITE, _range("a number from 0 to 1")]
 SomeShare = Annotated[float, Field(gt=0, le=1), FINITE, _range("a number above 0, at most 1")]

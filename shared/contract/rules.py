@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
+from shared.contract import measured_rules  # noqa: F401  its rules register themselves
 from shared.contract.amounts import MINOR_DIGITS, fits
 from shared.contract.faults import RULES, Fault, did_you_mean, ordered, repeated, rule, unknown
 from shared.contract.fields import CLASSIFICATION

@@ -34,6 +34,7 @@ from shared.contract.fields import (
     Number,
     Party,
     Positive,
+    Range,
     Share,
     SomeShare,
     Switch,
@@ -41,11 +42,11 @@ from shared.contract.fields import (
     Words,
 )
 from shared.contract.frozen import Frozen
+from shared.contract.kpis import Kpi
 from shared.contract.rules import find_faults
 
 Task = Literal["binary", "multiclass", "regression"]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
-Range = Annotated[tuple[Number, Number], Field(json_schema_extra={"x-allowed": "[lowest, highest], lowest < highest"})]
 
 
 def _always_or_names(raw: object) -> object:
@@ -136,18 +137,6 @@ class UnitCosts(Frozen):
 
     under: Amount
     over: Amount
-
-
-class Kpi(Frozen):
-    """A number with a limit, per block."""
-
-    against: Literal["last_good", "without_model"] | None = Field(
-        None, description="paired on the same rows with what the last good package, or no model, would have decided"
-    )
-    ceiling: Number | None = None
-    floor: Number | None = None
-    clip: Positive | None = Field(None, description="a paired difference per block is cut at ± this")
-    range: Range | None = None
 
 
 class Monitoring(Frozen):

@@ -16,6 +16,7 @@ from shared.events.lifecycle import (
     TrainingRequested,
     UseCaseApplied,
 )
+from shared.events.measurements import MeasuredKpi, MeasurementRecorded
 from shared.events.predictions import Outcome, OutcomeRecorded, PredictionServed
 from shared.events.records import MalformedEventError, Record, as_document, from_record, to_record, unknown_fields
 
@@ -31,6 +32,7 @@ CATALOGUE: dict[str, type[Event]] = {
         ActivationReported,
         PredictionServed,
         OutcomeRecorded,
+        MeasurementRecorded,
         RollbackRequested,
         KpiReported,
         DriftDetected,
@@ -47,6 +49,8 @@ __all__ = [
     "Event",
     "KpiReported",
     "MalformedEventError",
+    "MeasuredKpi",
+    "MeasurementRecorded",
     "ModelRejected",
     "ModelReleased",
     "ModelTrained",

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.events.base import Count, Digest, Document, Event, Instant, Minor, Name, Numbers, Ordinal, Part, Short, Text
+from shared.events.measurements import MeasuredKpi
 
 
 class UseCaseApplied(Event):
@@ -209,6 +210,7 @@ class KpiReported(Event):
     quality: Numbers = {}
     estimated: EstimatedBlock | None = None
     incidents: Annotated[list[Text], Field(max_length=64)] = []
+    measured: Annotated[dict[Name, MeasuredKpi], Field(max_length=50)] = {}
 
 
 class MovedFeature(Part):

@@ -13,7 +13,7 @@ from headrace.cli import app
 
 COMMANDS = (
     *("up", "down", "status", "validate", "apply", "train", "release", "rollback", "watch", "events", "ledger"),
-    *("rebuild", "init", "import-mlflow", "dead", "keys", "asyncapi", "demo", "query", "data", "backtest"),
+    *("rebuild", "init", "import-mlflow", "dead", "keys", "asyncapi", "demo", "query", "data", "backtest", "measure"),
 )
 
 
@@ -49,6 +49,7 @@ def test_so_does_every_command_for_dead_letters(command: str) -> None:
         ("train", "flights"),
         ("release", "flights", "ab" * 32, "--reason", "reviewed"),
         ("rollback", "flights", "--reason", "complaints"),
+        ("measure", "flights", "contacts", "0.3"),
         ("watch",),
         ("events",),
         ("events", "--explain", "some-id"),

@@ -7,7 +7,15 @@ from typing import Any, TypeVar
 import pytest
 
 from examples.outside_service import outside_service
-from shared.events import Event, KpiReported, OutcomeRecorded, RollbackRequested, TrainingRequested, from_record
+from shared.events import (
+    Event,
+    KpiReported,
+    MeasurementRecorded,
+    OutcomeRecorded,
+    RollbackRequested,
+    TrainingRequested,
+    from_record,
+)
 from shared.events.records import to_record
 from shared.spine.publisher import Publisher
 from shared.spine.topics import provision
@@ -39,6 +47,9 @@ async def test_what_it_says_is_what_our_services_read(kafka: str) -> None:
         OutcomeRecorded: outside_service.record_outcomes(
             kafka, "billing", {"order-1/0": "late", "order-1/1": "on_time"}
         ),
+        MeasurementRecorded: outside_service.record_measurement(
+            kafka, "billing", "contacts", 2.0, "contacts", "case-7"
+        ),
         TrainingRequested: outside_service.request_training(kafka, "billing", "a new carrier"),
         RollbackRequested: outside_service.request_rollback(kafka, "billing", "complaints"),
     }
@@ -47,11 +58,13 @@ async def test_what_it_says_is_what_our_services_read(kafka: str) -> None:
         ("order-1/0", "late"),
         ("order-1/1", "on_time"),
     ]
+    measured = await heard(kafka, MeasurementRecorded, "billing")
+    assert (measured.name, measured.value, measured.unit, measured.id) == ("contacts", 2.0, "contacts", "case-7")
     training = await heard(kafka, TrainingRequested, "billing")
     assert (training.reason, training.kind_of_cause, training.source) == ("a new carrier", "service", "outside-service")
     rollback = await heard(kafka, RollbackRequested, "billing")
     assert (rollback.reason, rollback.requested_by) == ("complaints", "outside-service")
-    assert {type(one): one.id for one in (outcomes, training, rollback)} == say
+    assert {type(one): one.id for one in (outcomes, measured, training, rollback)} == say
 
 
 @pytest.mark.kafka
