@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from headrace import data_commands, dead_commands, history_commands, keys_commands, own_commands, verify_commands
+from headrace import (
+    data_commands,
+    dead_commands,
+    history_commands,
+    keys_commands,
+    own_commands,
+    report_commands,
+    verify_commands,
+)
 from headrace.command_group import CommandGroup
 from headrace.command_parts import AsJson, UseCase, console, registry_of, running, settings_of
 from headrace.settings import CommandSettings
@@ -198,6 +206,7 @@ history_commands.add_commands(app)
 data_commands.add_commands(app)
 own_commands.add_commands(app)
 verify_commands.add_commands(app)
+report_commands.add_commands(app)
 app.add_typer(dead_commands.app, name="dead")
 app.add_typer(keys_commands.app, name="keys")
 

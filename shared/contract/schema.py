@@ -202,6 +202,12 @@ class Rollback(Frozen):
     )
 
 
+class Reporting(Frozen):
+    """How often a report goes out to owner and sponsors: for each whole day, week (from Monday) or month."""
+
+    every: Literal["day", "week", "month"]
+
+
 class Contract(Frozen):
     """One use case, as its owner signed it. The order of decisions breaks ties and the order of features is the
     model's input order, so both are part of the digest.
@@ -243,6 +249,7 @@ class Contract(Frozen):
     gates: Gates = Gates()
     retraining: Retraining = Retraining()
     rollback: Rollback = Rollback()
+    reporting: Reporting | None = Field(None, description="a report by itself; without it, on demand only")
     signed_by: Annotated[dict[Name, Party], Field(min_length=1, max_length=20), BY_NAME]
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from shared.events.lifecycle import (
     ModelTrained,
     MovedFeature,
     PackageEvaluated,
+    ReportPublished,
     RollbackRequested,
     TimeAdvanced,
     TrainingFinished,
@@ -35,6 +36,7 @@ CATALOGUE: dict[str, type[Event]] = {
         KpiReported,
         DriftDetected,
         PackageEvaluated,
+        ReportPublished,
         TimeAdvanced,
     )
 }
@@ -56,6 +58,7 @@ __all__ = [
     "PackageEvaluated",
     "PredictionServed",
     "Record",
+    "ReportPublished",
     "RollbackRequested",
     "TimeAdvanced",
     "TrainingFinished",
