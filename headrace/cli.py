@@ -62,7 +62,7 @@ def up(
     use_cases: Annotated[Path, typer.Option(help="directory with the code of the use cases")] = Path("examples"),
     progress_lines: Annotated[bool, typer.Option("--progress-lines", hidden=True)] = False,
 ) -> None:
-    """Start Kafka (unless HEADRACE_KAFKA names one) and the four services; returns when all are ready."""
+    """Start Kafka (unless HEADRACE_KAFKA names one) and the five services; returns when all are ready."""
     settings = settings_of(context)
     if clock not in ("wall", "replay"):
         raise typer.BadParameter("wall or replay", param_hint="--clock")

@@ -11,6 +11,7 @@ from headrace.command_parts import UseCase, console, running, settings_of
 def add_commands(app: typer.Typer) -> None:
     """Register them."""
     app.command(epilog="Example:  headrace report flights_late --from 2013-04-01 --to 2013-04-30")(report)
+    app.command(epilog="Example:  headrace notify --test")(notify)
 
 
 def report(
@@ -35,3 +36,19 @@ def report(
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error}") from error
     console.print(f"{file}", soft_wrap=True, markup=False)
+
+
+def notify(
+    context: typer.Context,
+    test: Annotated[bool, typer.Option("--test", help="send a test to every target, at once")] = False,
+) -> None:
+    """Try the way of notifications; exit code 1 when a target did not take the test."""
+    from headrace.console_client import ConsoleClient
+
+    if not test:
+        raise typer.BadParameter("say --test: incidents are sent by themselves", param_hint="--test")
+    with ConsoleClient(running(context), settings_of(context).api_key.get_secret_value()) as client:
+        found = client.try_notifications()
+    for one in found:
+        console.print(f"{one['kind']} {one['target']}: {'sent' if one['sent'] else 'NOT taken'}", highlight=False)
+    raise typer.Exit(0 if all(one["sent"] for one in found) else 1)

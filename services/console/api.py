@@ -1,7 +1,7 @@
 """The console's HTTP routes: pages for people, with the keys and roles of every other route that reads."""
 
-from datetime import date
-from typing import Annotated
+from datetime import date, timedelta
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as InPath
@@ -10,10 +10,11 @@ from fastapi.responses import HTMLResponse
 from services.console.metrics import CONSOLE_PAGE_SECONDS
 from services.console.pages import POLICY
 from services.console.reading import NothingKnownError, Pages
+from services.console.sending import Sender
 from services.console.store import ReportStore
 from shared.spine.auth import Caller
 from shared.spine.clock import Clock
-from shared.spine.http import authenticated
+from shared.spine.http import authenticated, require
 from shared.spine.problems import Problem
 
 router = APIRouter(tags=["pages"])
@@ -30,6 +31,26 @@ _HEADERS = {
 def html(text: str) -> HTMLResponse:
     """A page that may run nothing and fetch nothing."""
     return HTMLResponse(text, headers=_HEADERS)
+
+
+@router.post("/v1/notifications/test", tags=["notifications"])
+async def try_notifications(
+    request: Request, _caller: Annotated[Caller, Depends(require("operator"))]
+) -> list[dict[str, Any]]:
+    """Send a test to every target, at once; how each ended, and never its address."""
+    sender: Sender = request.app.state.sender
+    if not sender.targets:
+        raise Problem(409, "nobody is notified: set HEADRACE_CONSOLE_NOTIFY_URLS or HEADRACE_CONSOLE_NOTIFY_URLS_FILE")
+    return await sender.test()
+
+
+@router.get("/", response_class=HTMLResponse)
+async def portfolio(request: Request, _caller: Reader) -> HTMLResponse:
+    """Every use case with its state and the rules behind it."""
+    pages: Pages = request.app.state.pages
+    service = request.app.state.service
+    with CONSOLE_PAGE_SECONDS.labels("portfolio").time():
+        return html(await pages.portfolio(service.clock.now(), timedelta(hours=service.settings.console_overdue_hours)))
 
 
 @router.get("/use_cases/{use_case}", response_class=HTMLResponse)

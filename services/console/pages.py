@@ -1,7 +1,8 @@
 """Renders the pages: every text is escaped, nothing is fetched from anywhere."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from markupsafe import Markup
 
 from services.console.asks import asks
 from services.console.figures import Asker, Figure
-from services.console.plots import Line, Mark, plot
+from services.console.plots import Curve, Mark, plot
 from services.console.report import Desk, Report
+from services.console.states import ORDER, Standing
 from services.console.story import kinds
 from services.console.words import count, day, money
 from shared.feedback.joined import Versions
@@ -51,10 +53,24 @@ def sponsor_page(report: Report, asker: Asker, versions: Versions, earlier: Sequ
     )  # fmt: skip
 
 
-def portfolio_page(lines: Sequence[Any], asker: Asker, made: str) -> str:
-    """Every use case with its state."""
-    template = environment().get_template("portfolio.html")
-    return template.render(lines=lines, asked=list(asker.asked.values()), command=asker.command, made=made)
+@dataclass(frozen=True)
+class Line:
+    """A use case on the portfolio's page; without a value while no day can be judged."""
+
+    name: str
+    standing: Standing
+    value: Figure | None
+    days: Figure | None
+
+
+def portfolio_page(lines: Sequence[Line], asker: Asker) -> str:
+    """Every use case with its state, the worst first."""
+    worst_first = sorted(lines, key=lambda line: (-ORDER.index(line.standing.state), line.name))
+    made = asker.as_of.astimezone(UTC)
+    return environment().get_template("portfolio.html").render(
+        lines=worst_first, asked=list(asker.asked.values()), command=asker.command,
+        made=f"{day(made.date().isoformat())}, {made:%H:%M} (UTC)",
+    )  # fmt: skip
 
 
 @pass_environment
@@ -90,12 +106,12 @@ def _value_plot(report: Report) -> Markup:
         return money(round(value / 10**contract.digits), 0, "").strip()
 
     title = f"Saved since {day(report.period.first)}, in {contract.currency}"
-    drawn = plot([str(row[0]) for row in rows], [Line("good", sums)], form, title, _marks(report))
+    drawn = plot([str(row[0]) for row in rows], [Curve("good", sums)], form, title, _marks(report))
     return Markup(drawn)  # noqa: S704  made of dates and numbers
 
 
 def _desk_plot(desk: Desk, report: Report) -> Markup:
     rows = desk.by_day.rows
-    lines = [Line("limit", [float(row[2]) for row in rows]), Line("used", [float(row[1]) for row in rows])]
+    lines = [Curve("limit", [float(row[2]) for row in rows]), Curve("used", [float(row[1]) for row in rows])]
     drawn = plot([str(row[0]) for row in rows], lines, lambda value: count(round(value)), f"{desk.name}, each day")
     return Markup(drawn)  # noqa: S704  made of dates and numbers

@@ -10,7 +10,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 30
 
 
 @dataclass(frozen=True)
-class Line:
+class Curve:
     """One line of a plot: its class in the style sheet, and a value for each day (None: a gap)."""
 
     style: str
@@ -26,7 +26,7 @@ class Mark:
 
 
 def plot(
-    blocks: Sequence[str], lines: Sequence[Line], form: Callable[[float], str], title: str, marks: Sequence[Mark] = ()
+    blocks: Sequence[str], lines: Sequence[Curve], form: Callable[[float], str], title: str, marks: Sequence[Mark] = ()
 ) -> str:
     """The SVG; `form` writes the numbers of the scale. Text in it comes from dates and numbers, and from `title`."""
     values = [value for line in lines for value in line.values if value is not None]

@@ -153,6 +153,13 @@ class Queries:
     def given_up(self) -> str:
         return f"select sum(given_up) from reports {self._where}"
 
+    def judged(self, what: str) -> str:
+        """Of the last 28 accounts that can be judged: `what` of them."""
+        return (
+            f"select {what} from (select block, value_minor from reports where use_case = '{self.use_case}' "
+            "and mature order by block desc, release_sequence desc limit 28)"
+        )
+
     def _sum(self, case: str, column: str) -> str:
         if not self.priced_by_rows:
             return f"select sum({column}) from reports {self._where}"

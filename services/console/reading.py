@@ -1,14 +1,20 @@
 """Makes pages: reads the kept events and the tables at one version, asks, renders. Off the event loop."""
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from services.console.facts import Facts, Period, facts_of
 from services.console.figures import Asker
-from services.console.pages import sponsor_page
+from services.console.pages import Line, portfolio_page, sponsor_page
+from services.console.queries import Queries
 from services.console.report import Report, build
+from services.console.states import Standing, standing
 from services.console.store import EventStore, ReportStore
 from services.console.views import frames_of, known_by
+from services.console.words import count, money
+from shared.events import Event
 from shared.feedback.joined import Versions, joined, table_versions
 from shared.spine.db import Database
 from shared.spine.errors import PermanentError
@@ -39,6 +45,41 @@ class Pages:
         ]
         period = period_of(facts, first, last)
         return await asyncio.to_thread(render, self._location, facts, period, earlier)
+
+    async def portfolio(self, now: datetime, overdue_after: timedelta) -> str:
+        """Every use case as it stands at `now`."""
+        async with self._db.read() as session:
+            names = await EventStore(session).list_use_cases()
+            events = known_by(await EventStore(session).list_events(), now)
+            published = {name: await ReportStore(session).list_published(name) for name in names}
+        went_out = {name: frozenset((first, last) for first, last, _ in rows) for name, rows in published.items()}
+        return await asyncio.to_thread(render_portfolio, events, now, went_out, overdue_after)
+
+
+def render_portfolio(
+    events: list[Event], now: datetime, published: Mapping[str, frozenset[tuple[str, str]]], overdue_after: timedelta
+) -> str:
+    """Ask and write the page; blocking. Use cases whose contract came after `now` are not there yet."""
+    asker = Asker({name: frame.lazy() for name, frame in frames_of(events).items()}, now.astimezone(UTC))
+    lines = []
+    for name in sorted(published):
+        facts = facts_of(name, now, events)
+        if facts.contracts:
+            lines.append(_line(facts, standing(facts, published[name], overdue_after), asker))
+    return portfolio_page(lines, asker)
+
+
+def _line(facts: Facts, found: Standing, asker: Asker) -> Line:
+    if not any(report.mature and report.labelled for report in facts.reports):
+        return Line(facts.use_case, found, None, None)
+    contract = facts.contract
+    queries = Queries(facts.use_case, Period("", ""), {contract.digest: contract})
+    in_money = partial(money, digits=contract.digits, currency=contract.currency)
+    words = f"{facts.use_case.replace('_', ' ')}, last days that can be judged"
+    value = asker.one(f"{words}: saved", queries.judged("sum(value_minor)"), in_money)
+    return Line(
+        facts.use_case, found, value, asker.one(f"{words}: days", queries.judged("count(distinct block)"), count)
+    )
 
 
 def period_of(facts: Facts, first: str | None, last: str | None) -> Period:

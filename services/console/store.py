@@ -29,11 +29,30 @@ class EventStore:
         query = select(EventRow.use_case).where(EventRow.topic == "use_case_applied").distinct()
         return sorted(await self._session.scalars(query))
 
-    async def list_events(self, use_case: str | None = None, before: datetime | None = None) -> list[Event]:
+    async def list_contracts(self, use_case: str) -> list[Event]:
+        """Every `use_case_applied` of a use case, oldest first."""
+        return await self.list_events(use_case, topics=("use_case_applied",))
+
+    async def list_ends(self, use_case: str, before: datetime) -> list[Event]:
+        """The first and the last account of event time < `before`: enough to see what is due, and what is silent."""
+        query = select(EventRow.topic, EventRow.document).where(
+            EventRow.use_case == use_case, EventRow.topic == "kpi_reported", EventRow.at < before
+        )
+        found = []
+        for order in ((EventRow.at, EventRow.number), (EventRow.at.desc(), EventRow.number.desc())):
+            found += [read(topic, document) for topic, document in
+                      await self._session.execute(query.order_by(*order).limit(1))]  # fmt: skip
+        return found
+
+    async def list_events(
+        self, use_case: str | None = None, before: datetime | None = None, topics: Sequence[str] | None = None
+    ) -> list[Event]:
         """All of a use case (or of all), of event time < `before`, sorted by (event time, arrival)."""
         query = select(EventRow.topic, EventRow.document).order_by(EventRow.at, EventRow.number)
         if use_case is not None:
             query = query.where(EventRow.use_case == use_case)
+        if topics is not None:
+            query = query.where(EventRow.topic.in_(topics))
         if before is not None:
             query = query.where(EventRow.at < before)
         return [read(topic, document) for topic, document in await self._session.execute(query)]

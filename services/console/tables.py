@@ -44,12 +44,11 @@ class NoticeRow(Base):
     __tablename__ = "console_notices"
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'sent', 'given_up')", name="console_notices_state"),
-        Index("console_notices_waiting", "state", "number"),
+        Index("console_notices_waiting", "state", "at"),
     )
 
     incident: Mapped[str] = mapped_column(String(300), primary_key=True)
     target: Mapped[str] = mapped_column(String(16), primary_key=True)
-    number: Mapped[int]
     use_case: Mapped[str] = mapped_column(String(64))
     at: Mapped[datetime] = mapped_column(Instant)
     urgent: Mapped[bool]

@@ -41,6 +41,7 @@ from shared.contract.fields import (
     Words,
 )
 from shared.contract.frozen import Frozen
+from shared.contract.reporting import Reporting
 from shared.contract.rules import find_faults
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -200,12 +201,6 @@ class Rollback(Frozen):
         description="share of a block's requests that may fail; above it the release is asked back, as it is when a "
         f"worker refuses it, whatever `on` lists; {USUAL_ERROR_RATE:g} where nothing is said, 1 for never",
     )
-
-
-class Reporting(Frozen):
-    """How often a report goes out to owner and sponsors: for each whole day, week (from Monday) or month."""
-
-    every: Literal["day", "week", "month"]
 
 
 class Contract(Frozen):

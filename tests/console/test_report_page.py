@@ -122,7 +122,7 @@ def test_a_period_without_cases_is_silence_and_not_good_news(made: Made) -> None
 async def test_what_cannot_be_reported_says_why(tmp_path: Path) -> None:
     world = World(tmp_path)
     await world.db.create_tables()
-    await on_use_case_applied(applied(FIRST), world.db)
+    await on_use_case_applied(applied(FIRST), world.db, ())
     pages = Pages(world.db, world.location)
     for wrong, why in ((("trains", START), "there is no use case trains"),
                        (("flights", START + DAY), "no account of any day yet")):  # fmt: skip

@@ -136,7 +136,7 @@ class World:
         store(Path(self.location), decided, ended)
         terms = [applied(FIRST), applied(SECOND, 2, START + changed_on * DAY, changed=["decisions.review.late"])]
         for event in terms:
-            await on_use_case_applied(event, self.db)
+            await on_use_case_applied(event, self.db, ())
         for told in [*changes(), *await self._accounts(terms, days)]:
             await keep(self.db, told)
         return START + (days + 1) * DAY
