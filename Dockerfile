@@ -29,7 +29,7 @@ FROM python:3.11-slim AS headrace
 # The folders exist in the image so that new volumes belong to the user.
 RUN groupadd --gid 10001 headrace \
     && useradd --uid 10001 --gid headrace --no-create-home --home-dir /tmp headrace \
-    && for name in registry trainer monitor serving packages feedback; do \
+    && for name in registry trainer monitor console serving packages feedback; do \
          install -d -o headrace -g headrace "/var/lib/headrace/$name"; \
        done
 COPY --from=libraries /opt/headrace /opt/headrace
@@ -48,6 +48,7 @@ ENV PATH=/opt/headrace/bin:$PATH \
     HEADRACE_REGISTRY_HOST=0.0.0.0 HEADRACE_REGISTRY_PORT=7100 \
     HEADRACE_TRAINER_HOST=0.0.0.0 HEADRACE_TRAINER_PORT=7100 \
     HEADRACE_MONITOR_HOST=0.0.0.0 HEADRACE_MONITOR_PORT=7100 \
+    HEADRACE_CONSOLE_HOST=0.0.0.0 HEADRACE_CONSOLE_PORT=7100 \
     HEADRACE_SERVING_HOST=0.0.0.0 HEADRACE_SERVING_PORT=7100
 USER headrace
 EXPOSE 7100

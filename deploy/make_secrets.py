@@ -6,7 +6,7 @@ import secrets
 import sys
 from pathlib import Path
 
-PASSWORDS = ("postgres_password", "registry_password", "trainer_password", "monitor_password")
+PASSWORDS = ("postgres_password", "registry_password", "trainer_password", "monitor_password", "console_password")
 ROLES = ("viewer", "operator", "approver", "publisher")
 
 

@@ -17,6 +17,7 @@ from headrace import (
     history_commands,
     keys_commands,
     own_commands,
+    report_commands,
     steering_commands,
     verify_commands,
 )
@@ -62,7 +63,7 @@ def up(
     use_cases: Annotated[Path, typer.Option(help="directory with the code of the use cases")] = Path("examples"),
     progress_lines: Annotated[bool, typer.Option("--progress-lines", hidden=True)] = False,
 ) -> None:
-    """Start Kafka (unless HEADRACE_KAFKA names one) and the four services; returns when all are ready."""
+    """Start Kafka (unless HEADRACE_KAFKA names one) and the five services; returns when all are ready."""
     settings = settings_of(context)
     if clock not in ("wall", "replay"):
         raise typer.BadParameter("wall or replay", param_hint="--clock")
@@ -207,6 +208,7 @@ history_commands.add_commands(app)
 data_commands.add_commands(app)
 own_commands.add_commands(app)
 verify_commands.add_commands(app)
+report_commands.add_commands(app)
 app.add_typer(dead_commands.app, name="dead")
 app.add_typer(keys_commands.app, name="keys")
 

@@ -24,7 +24,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def query(
     context: typer.Context,
-    sql: Annotated[str, typer.Argument(help="one SELECT over decisions, outcomes and joined", metavar="SQL")],
+    sql: Annotated[str, typer.Argument(help="one SELECT over decisions, outcomes, joined, reports …", metavar="SQL")],
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="TIME", help="joined: outcomes known by then; else all")
     ] = None,
@@ -37,12 +37,12 @@ def query(
 ) -> None:
     """Ask the decisions and outcomes in SQL, read-only; the system may be running or not."""
     from headrace.query import FORMATS, ask, tables_of, write
-    from shared.spine.settings import SpineSettings
+    from services.console.settings import ConsoleSettings
 
     if form not in FORMATS:
         raise typer.BadParameter("table, csv, json or parquet", param_hint="--format")
-    location = SpineSettings(home=settings_of(context).home).feedback_location
-    tables = tables_of(location, version, a_time(as_of, "--as-of"))
+    settings = ConsoleSettings(home=settings_of(context).home)
+    tables = tables_of(settings.feedback_location, version, a_time(as_of, "--as-of"), settings.database)
     write(ask(sql, tables), form, out, console, limit)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from headrace.errors import CommandError
+from headrace.event_views import EVENT_VIEWS, event_views
 from shared.feedback.joined import Versions, table_versions
 from shared.feedback.views import EVER, VIEWS, view
 
@@ -34,13 +36,17 @@ class Tables:
     location: str
     version: Versions
     as_of: datetime = EVER
+    kept: str = ""
 
 
-def tables_of(location: str, version: str | None, as_of: datetime | None) -> Tables:
-    """The newest versions, or those that were said as in `decisions@12, outcomes@11`; raises CommandError."""
+def tables_of(location: str, version: str | None, as_of: datetime | None, kept: str = "") -> Tables:
+    """The newest versions, or those that were said as in `decisions@12, outcomes@11`; raises CommandError.
+
+    `kept`: the console's database, which the views of events come from.
+    """
     newest = table_versions(location)
     if version is None:
-        return Tables(location, newest, as_of or EVER)
+        return Tables(location, newest, as_of or EVER, kept)
     said = re.fullmatch(r"\s*(?:decisions@)?(\d+)\s*,\s*(?:outcomes@)?(\d+)\s*", version)
     if said is None:
         raise CommandError(f"--version is as in 'decisions@12, outcomes@11', not {version!r}; the newest is {newest}")
@@ -48,7 +54,7 @@ def tables_of(location: str, version: str | None, as_of: datetime | None) -> Tab
     for name, wanted, last in zip(("decisions", "outcomes"), asked, newest, strict=True):
         if last is None or wanted is None or wanted > last:
             raise CommandError(f"there is no version {wanted} of {name}; the newest is {last}")
-    return Tables(location, asked, as_of or EVER)
+    return Tables(location, asked, as_of or EVER, kept)
 
 
 def ask(sql: str, tables: Tables) -> pl.DataFrame:
@@ -59,11 +65,15 @@ def ask(sql: str, tables: Tables) -> pl.DataFrame:
     if not _READ_ONLY.match(said):
         raise CommandError("only SELECT (or WITH … SELECT, EXPLAIN, SHOW TABLES): nothing is ever changed here")
     if found := _READS_FILES.search(sql):
-        raise CommandError(f"{found[0]} is refused: a query reads {', '.join(VIEWS)} and no other file")
+        raise CommandError(
+            f"{found[0]} is refused: a query reads {', '.join((*VIEWS, *EVENT_VIEWS))} and no other file"
+        )
     # The join is computed only where it is asked for.
-    wanted = [name for name in VIEWS if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+    wanted, of_events = _named(sql, VIEWS), _named(sql, EVENT_VIEWS)
     try:
-        frames = {name: view(tables.location, name, tables.version, tables.as_of) for name in wanted or VIEWS}
+        plain = wanted if wanted or of_events else VIEWS
+        frames = {name: view(tables.location, name, tables.version, tables.as_of) for name in plain}
+        frames |= event_views(tables.kept, tables.as_of) if of_events else {}
         plan = pl.SQLContext(frames).execute(sql)
         refuse_other_files(plan, tables)
         return plan.collect()
@@ -71,6 +81,10 @@ def ask(sql: str, tables: Tables) -> pl.DataFrame:
         raise CommandError(_explained(str(error), tables)) from error
     except OSError as error:
         raise CommandError(f"the tables at {tables.location} cannot be read at {tables.version}: {error}") from error
+
+
+def _named(sql: str, views: Iterable[str]) -> list[str]:
+    return [name for name in views if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
 
 
 def refuse_other_files(plan: pl.LazyFrame, tables: Tables) -> None:
@@ -84,7 +98,7 @@ def _explained(said: str, tables: Tables) -> str:
     """The first sentence of the error, and the columns there are."""
     lines = [re.split(r"; valid columns|\n\nResolved plan", said, maxsplit=1)[0].strip()[:500]]
     if "relation" in said and "not found" in said:
-        lines += [f"there are {name}: {what}" for name, what in VIEWS.items()]
+        lines += [f"there are {name}: {what}" for name, what in (*VIEWS.items(), *EVENT_VIEWS.items())]
     elif "find column" in said or "column not found" in said.lower():
         for name in VIEWS:
             columns = view(tables.location, name, tables.version, tables.as_of).collect_schema().names()

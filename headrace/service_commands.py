@@ -1,4 +1,4 @@
-"""The four services as commands: which module, which port, which variables."""
+"""The five services as commands: which module, which port, which variables."""
 
 import sys
 from collections.abc import Mapping

@@ -7,7 +7,13 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SERVICE_PORTS: Mapping[str, int] = {"registry": 7101, "trainer": 7102, "monitor": 7103, "serving": 7100}
+SERVICE_PORTS: Mapping[str, int] = {
+    "registry": 7101,
+    "trainer": 7102,
+    "monitor": 7103,
+    "console": 7104,
+    "serving": 7100,
+}
 
 
 class CommandSettings(BaseSettings):

@@ -23,6 +23,7 @@ SECTIONS: tuple[tuple[str, Path], ...] = (
     ("gates", ("gates",)),
     ("retraining", ("retraining",)),
     ("rollback", ("rollback",)),
+    ("reporting", ("reporting",)),
 )
 
 

@@ -51,7 +51,7 @@ class Supervisor:
         commands: Commands | None = None,
         provision: Callable[[str, Event], None] = provision_topics,
     ) -> None:
-        """`kafka` None or "": an embedded one. `commands`: environment -> services, the real four by default."""
+        """`kafka` None or "": an embedded one. `commands`: environment -> services, the real five by default."""
         self.home = home.absolute()
         self._settings = CommandSettings()
         self._clock = clock

@@ -81,7 +81,7 @@ def database_url(file: Path) -> str:
 
 def database_variables(home: Path) -> dict[str, str]:
     """What tells services started as processes where their databases are."""
-    names = ("registry", "trainer", "monitor")
+    names = ("registry", "trainer", "monitor", "console")
     return {f"HEADRACE_{name.upper()}_DATABASE_URL": database_url(home / name / f"{name}.db") for name in names}
 
 

@@ -21,6 +21,7 @@ Source = tuple[str, ast.Module]
 DECISIONS = (
     *("gates", "releases", "governor", "blocks", "block_statistics", "drift", "moved", "two_sample", "promotion"),
     *("probation", "regret", "technical", "measured", "coverage", "split"),
+    *("facts", "views", "queries", "story", "plots", "words", "asks", "states", "schedule", "incidents"),
 )
 PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),

@@ -43,6 +43,7 @@ from shared.contract.fields import (
 )
 from shared.contract.frozen import Frozen
 from shared.contract.kpis import Kpi
+from shared.contract.reporting import Reporting
 from shared.contract.rules import find_faults
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -232,6 +233,7 @@ class Contract(Frozen):
     gates: Gates = Gates()
     retraining: Retraining = Retraining()
     rollback: Rollback = Rollback()
+    reporting: Reporting | None = Field(None, description="a report by itself; without it, on demand only")
     signed_by: Annotated[dict[Name, Party], Field(min_length=1, max_length=20), BY_NAME]
 
     @model_validator(mode="after")

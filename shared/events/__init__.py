@@ -10,6 +10,7 @@ from shared.events.lifecycle import (
     ModelTrained,
     MovedFeature,
     PackageEvaluated,
+    ReportPublished,
     RollbackRequested,
     TimeAdvanced,
     TrainingFinished,
@@ -37,6 +38,7 @@ CATALOGUE: dict[str, type[Event]] = {
         KpiReported,
         DriftDetected,
         PackageEvaluated,
+        ReportPublished,
         TimeAdvanced,
     )
 }
@@ -60,6 +62,7 @@ __all__ = [
     "PackageEvaluated",
     "PredictionServed",
     "Record",
+    "ReportPublished",
     "RollbackRequested",
     "TimeAdvanced",
     "TrainingFinished",

@@ -13,7 +13,7 @@ class UseCaseApplied(Event):
 
     topic: ClassVar[str] = "use_case_applied"
     publishers: ClassVar = ("registry",)
-    listeners: ClassVar = ("trainer", "serving", "monitor")
+    listeners: ClassVar = ("trainer", "serving", "monitor", "console")
 
     use_case: Name
     contract_digest: Digest
@@ -30,7 +30,7 @@ class TrainingRequested(Event):
 
     topic: ClassVar[str] = "training_requested"
     publishers: ClassVar = ("operator", "trainer", "any service")
-    listeners: ClassVar = ("trainer",)
+    listeners: ClassVar = ("trainer", "console")
 
     use_case: Name
     reason: Text
@@ -43,7 +43,7 @@ class ModelTrained(Event):
 
     topic: ClassVar[str] = "model_trained"
     publishers: ClassVar = ("trainer", "any trainer")
-    listeners: ClassVar = ("registry", "trainer")
+    listeners: ClassVar = ("registry", "trainer", "console")
 
     use_case: Name
     package_digest: Digest
@@ -59,7 +59,7 @@ class TrainingFinished(Event):
 
     topic: ClassVar[str] = "training_finished"
     publishers: ClassVar = ("trainer",)
-    listeners: ClassVar = ("anyone",)
+    listeners: ClassVar = ("console", "anyone")
 
     use_case: Name
     run_id: Short
@@ -75,7 +75,7 @@ class ModelRejected(Event):
 
     topic: ClassVar[str] = "model_rejected"
     publishers: ClassVar = ("registry",)
-    listeners: ClassVar = ("trainer", "anyone")
+    listeners: ClassVar = ("trainer", "console", "anyone")
 
     use_case: Name
     package_digest: Digest
@@ -91,7 +91,7 @@ class ModelReleased(Event):
 
     topic: ClassVar[str] = "model_released"
     publishers: ClassVar = ("registry",)
-    listeners: ClassVar = ("serving", "monitor", "trainer")
+    listeners: ClassVar = ("serving", "monitor", "trainer", "console")
 
     use_case: Name
     sequence: Ordinal
@@ -111,7 +111,7 @@ class ActivationReported(Event):
 
     topic: ClassVar[str] = "activation_reported"
     publishers: ClassVar = ("serving",)
-    listeners: ClassVar = ("registry", "monitor")
+    listeners: ClassVar = ("registry", "monitor", "console")
 
     use_case: Name
     sequence: Ordinal
@@ -129,7 +129,7 @@ class RollbackRequested(Event):
 
     topic: ClassVar[str] = "rollback_requested"
     publishers: ClassVar = ("monitor", "any service")
-    listeners: ClassVar = ("registry",)
+    listeners: ClassVar = ("registry", "console")
 
     use_case: Name
     requested_by: Short
@@ -179,7 +179,7 @@ class KpiReported(Event):
 
     topic: ClassVar[str] = "kpi_reported"
     publishers: ClassVar = ("monitor",)
-    listeners: ClassVar = ("trainer", "anyone")
+    listeners: ClassVar = ("trainer", "console", "anyone")
 
     use_case: Name
     block: Short
@@ -225,7 +225,7 @@ class DriftDetected(Event):
 
     topic: ClassVar[str] = "drift_detected"
     publishers: ClassVar = ("monitor",)
-    listeners: ClassVar = ("trainer",)
+    listeners: ClassVar = ("trainer", "console")
 
     use_case: Name
     release_sequence: Ordinal
@@ -273,11 +273,37 @@ class PackageEvaluated(Event):
     selected: bool = False
 
 
+class ReportPublished(Event):
+    """A report on a use case went out: which period, what it said in money, and where the page can be read.
+
+    Money is that of `kpi_reported` as known at `time`, over labelled rows; one event for each use case and period.
+    """
+
+    topic: ClassVar[str] = "report_published"
+    publishers: ClassVar = ("console",)
+    listeners: ClassVar = ("anyone",)
+
+    use_case: Name
+    first_block: Short
+    last_block: Short
+    every: Literal["day", "week", "month"]
+    contract_digest: Digest
+    page: Short
+    volume: Count
+    labelled: Count
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    cost_minor: Minor
+    cost_without_model_minor: Minor
+    value_minor: Minor
+    incidents: Count = 0
+    selected: bool = False
+
+
 class TimeAdvanced(Event):
     """In a replay, event time is now `now`: every clock moves."""
 
     topic: ClassVar[str] = "time_advanced"
     publishers: ClassVar = ("replay",)
-    listeners: ClassVar = ("registry", "trainer", "serving", "monitor")
+    listeners: ClassVar = ("registry", "trainer", "serving", "monitor", "console")
 
     now: Instant

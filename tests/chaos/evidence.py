@@ -27,7 +27,7 @@ from tests.chaos.checks import Evidence, Place
 from tests.chaos.clients import Acknowledged
 from tests.chaos.system import System
 
-_SERVICES_WITH_DATABASE = ("registry", "trainer", "monitor")
+_SERVICES_WITH_DATABASE = ("registry", "trainer", "monitor", "console")
 
 
 async def report_of(scenario: Scenario, client: ServingClient, system: System, seed: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from shared.spine.points import POINTS
 
-SERVICES = ("registry", "trainer", "monitor", "serving")
+SERVICES = ("registry", "trainer", "monitor", "console", "serving")
 HOURS, MIDNIGHT = 24, 24
 Kind = Literal["kill", "point", "pause", "kafka_restart", "tear", "torn_upload", "repeat", "malformed", "disk_full"]
 # Of ten files that are torn, so many are uploads; the others lie on the disk of the running system.

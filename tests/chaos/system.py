@@ -1,4 +1,4 @@
-"""The system under chaos: a Kafka that can be stopped, the four services, a small disk, and points to arm."""
+"""The system under chaos: a Kafka that can be stopped, the five services, a small disk, and points to arm."""
 
 import asyncio
 import os

@@ -12,7 +12,7 @@ from headrace.against import Target, target_of
 from headrace.ports import LOOPBACK, free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("registry", "trainer", "monitor", "serving-1", "serving-2")
+SERVICES = ("registry", "trainer", "monitor", "console", "serving-1", "serving-2")
 PARTS = (*SERVICES, "front", "kafka", "postgres", "prometheus")
 
 

@@ -40,7 +40,7 @@ class Saboteur:
     def __init__(self, supervisor: Supervisor, seed: int, hours: int) -> None:
         self._supervisor = supervisor
         self._random = random.Random(seed)
-        parts = ["registry", "trainer", "monitor", "serving", "kafka"]
+        parts = ["registry", "trainer", "monitor", "console", "serving", "kafka"]
         self._plan = dict(zip(self._random.sample(range(2, hours), len(parts)), parts, strict=True))
         self._hour = 0
         self.killed: list[str] = []
@@ -139,7 +139,7 @@ def test_killing_each_part_once_changes_nothing(
         running = supervisor.start()
         saboteur = Saboteur(supervisor, seed=11, hours=DAYS * 20)
         disturbed = asyncio.run(play(scenario, running, saboteur))
-    assert sorted(saboteur.killed) == ["kafka", "monitor", "registry", "serving", "trainer", "trainer"]
+    assert sorted(saboteur.killed) == ["console", "kafka", "monitor", "registry", "serving", "trainer", "trainer"]
     assert disturbed["failed_requests"] == 0
     assert disturbed["accounting"] == undisturbed["accounting"]
     assert disturbed["value"] == undisturbed["value"]

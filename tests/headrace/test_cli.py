@@ -146,7 +146,14 @@ def test_up_status_and_down_run_the_whole_system_and_end_it() -> None:
         shown = _command("status", "--json")
         found = json.loads(shown.stdout)
         assert (shown.returncode, found["well"]) == (0, True)
-        assert {part["name"] for part in found["parts"]} == {"kafka", "registry", "trainer", "monitor", "serving"}
+        assert {part["name"] for part in found["parts"]} == {
+            "kafka",
+            "registry",
+            "trainer",
+            "monitor",
+            "console",
+            "serving",
+        }
         assert "No use case yet" in _command("status").stdout
     finally:
         stopped = _command("down")

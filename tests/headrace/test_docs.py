@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings
 
 from headrace.cli import app
 from headrace.settings import CommandSettings
+from services.console.settings import ConsoleSettings
 from services.monitor.settings import MonitorSettings
 from services.registry.settings import RegistrySettings
 from services.serving.settings import ServingSettings
@@ -29,7 +30,10 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 FIRST_STEPS = ROOT / "docs" / "first_steps" / "parcel_late"
-SETTINGS = (CommandSettings, SpineSettings, RegistrySettings, TrainerSettings, MonitorSettings, ServingSettings)
+SETTINGS = (
+    *(CommandSettings, SpineSettings, RegistrySettings, TrainerSettings, MonitorSettings),
+    *(ConsoleSettings, ServingSettings),
+)
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 _CODE_FILE = re.compile(r"`((?:services|shared|headrace|examples|tests|docs)/[\w/.-]+)`")

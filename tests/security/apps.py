@@ -1,4 +1,4 @@
-"""The HTTP side of all four services within a test, each with one API key for each role."""
+"""The HTTP side of all five services within a test, each with one API key for each role."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, MutableMapping
@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 from prometheus_client import REGISTRY
 
+from services.console.app import make_app as make_console
+from services.console.settings import ConsoleSettings
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
 from services.registry.app import make_app as make_registry
@@ -38,20 +40,23 @@ def make_keys(file: Path) -> dict[str, str]:
 async def open_services(
     home: Path, keys: Path | None, **settings: Any
 ) -> AsyncIterator[Mapping[str, httpx.AsyncClient]]:
-    """Clients of registry, trainer, monitor and serving; nothing of Kafka runs."""
+    """Clients of registry, trainer, monitor, console and serving; nothing of Kafka runs."""
     given: dict[str, Any] = {"home": home, "clock": "replay", "api_keys_file": keys, "requests_per_second": 0}
     registry = make_registry(RegistrySettings(**given, **settings))
     trainer = make_trainer(TrainerSettings(**given))
     monitor = Monitor(MonitorSettings(**given))
+    console = make_console(ConsoleSettings(**given))
     async with AsyncExitStack() as stack:
-        for database in (registry.state.registry.db, trainer.state.db, monitor.db):
+        for database in (registry.state.registry.db, trainer.state.db, monitor.db, console.state.service.db):
             await database.create_tables()
             stack.push_async_callback(database.close)
         registry.state.registry.clock.set(NOW)
+        console.state.service.clock.set(NOW)
         serving = await stack.enter_async_context(open_front(home, _nobody, BODY_BYTES, ApiKeys(keys)))
         serving.behind = build_behind(serving.predictor)
         await stack.enter_async_context(_alive(serving.behind))
-        apps = {"registry": registry, "trainer": trainer, "monitor": build_app(monitor.service), "serving": serving}
+        apps: dict[str, Any] = {"registry": registry, "trainer": trainer, "monitor": build_app(monitor.service)}
+        apps |= {"console": console, "serving": serving}
         yield {name: await stack.enter_async_context(client_of(app, name)) for name, app in apps.items()}
 
 

@@ -49,7 +49,9 @@ async def probe(home: Path) -> list[Route]:
     async with open_services(home, home / "keys") as services:
         for service, http in services.items():
             for method, path in await _routes(http, DOCUMENTS.get(service, ("/openapi.json",))):
-                url = path.format(use_case="trains", digest="d" * 64, version="1")
+                url = path.format(
+                    use_case="trains", digest="d" * 64, version="1", first="2013-03-04", last="2013-03-10"
+                )
                 answers = {name: (await http.request(method, url, headers=shown[name])).status_code for name in CALLERS}
                 found.append(Route(service, method, path, answers))
     return found

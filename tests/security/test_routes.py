@@ -12,6 +12,7 @@ NEEDED = {
     ("registry", "POST", "/v1/use_cases/{use_case}/releases"): "operator",
     ("registry", "POST", "/v1/use_cases/{use_case}/rollbacks"): "operator",
     ("registry", "PUT", "/v1/packages/{digest}"): "publisher",
+    ("console", "POST", "/v1/notifications/test"): "operator",
     ("serving", "POST", "/v1/{use_case}/predict"): "publisher",
     ("serving", "POST", "/v1/{use_case}/outcomes"): "publisher",
     ("serving", "POST", "/predict"): "publisher",
@@ -38,7 +39,7 @@ async def test_a_route_that_changes_something_is_refused_to_all_but_one_role(rou
         assert 500 not in route.answers.values(), route
 
     reading = [route for route in routes if not route.changes]
-    assert {route.service for route in reading} == {"registry", "trainer", "monitor", "serving"}
+    assert {route.service for route in reading} == {"registry", "trainer", "monitor", "console", "serving"}
     for route in reading:
         if route.path not in OPEN:
             assert route.allowed == ["viewer", "operator", "approver", "publisher"], route

@@ -1,0 +1,117 @@
+"""Renders the pages: every text is escaped, nothing is fetched from anywhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_environment
+from markupsafe import Markup
+
+from services.console.asks import asks
+from services.console.figures import Asker, Figure
+from services.console.plots import Curve, Mark, plot
+from services.console.report import Desk, Report
+from services.console.states import ORDER, Standing
+from services.console.story import kinds
+from services.console.words import count, day, money
+from shared.feedback.joined import Versions
+
+TEMPLATES = Path(__file__).parent / "templates"
+# What a page may do, said to the browser too: show itself, and nothing else.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+@cache
+def environment() -> Environment:
+    """Escapes everything that no template marks as its own."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
+    made.filters |= {"day": day, "part": _part}
+    made.globals["style"] = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
+    return made
+
+
+def sponsor_page(report: Report, asker: Asker, versions: Versions, earlier: Sequence[Mapping[str, str]] = ()) -> str:
+    """The sponsor's report as one HTML document."""
+    return environment().get_template("report.html").render(
+        report=report,
+        contract=report.contract,
+        worth=report.worth,
+        asks=asks(report),
+        value_plot=_value_plot(report),
+        desk_plots=[(desk, _desk_plot(desk, report)) for desk in report.desks],
+        asked=list(asker.asked.values()),
+        command=asker.command,
+        versions=str(versions),
+        made=_local(report.facts.now, report),
+        earlier=earlier,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """A use case on the portfolio's page; without a value while no day can be judged."""
+
+    name: str
+    standing: Standing
+    value: Figure | None
+    days: Figure | None
+
+
+def portfolio_page(lines: Sequence[Line], asker: Asker) -> str:
+    """Every use case with its state, the worst first."""
+    worst_first = sorted(lines, key=lambda line: (-ORDER.index(line.standing.state), line.name))
+    made = asker.as_of.astimezone(UTC)
+    return environment().get_template("portfolio.html").render(
+        lines=worst_first, asked=list(asker.asked.values()), command=asker.command,
+        made=f"{day(made.date().isoformat())}, {made:%H:%M} (UTC)",
+    )  # fmt: skip
+
+
+@pass_environment
+def _part(env: Environment, part: str | Figure) -> str | Markup:
+    """A part of a sentence: words are escaped, a number becomes a link to its query."""
+    if isinstance(part, Figure):
+        module: Any = env.get_template("numbers.html").module
+        return Markup(str(module.n(part)))  # noqa: S704  what the macro has escaped
+    return part
+
+
+def _local(moment: datetime, report: Report) -> str:
+    local = moment.astimezone(report.contract.zone)
+    return f"{day(local.date().isoformat())}, {local:%H:%M} ({report.contract.timezone})"
+
+
+def _marks(report: Report) -> list[Mark]:
+    styles = {"model": "new", "back": "back", "terms": "terms"}
+    shown = kinds(report.story, *styles)
+    return [Mark(entry.day, styles[entry.kind]) for entry in shown]
+
+
+def _value_plot(report: Report) -> Markup:
+    """Saved so far, day by day."""
+    rows = report.worth.by_day.rows
+    total, sums = 0, []
+    for _, value in rows:
+        total += value
+        sums.append(float(total))
+    contract = report.contract
+
+    def form(value: float) -> str:
+        return money(round(value / 10**contract.digits), 0, "").strip()
+
+    title = f"Saved since {day(report.period.first)}, in {contract.currency}"
+    drawn = plot([str(row[0]) for row in rows], [Curve("good", sums)], form, title, _marks(report))
+    return Markup(drawn)  # noqa: S704  made of dates and numbers
+
+
+def _desk_plot(desk: Desk, report: Report) -> Markup:
+    rows = desk.by_day.rows
+    lines = [Curve("limit", [float(row[2]) for row in rows]), Curve("used", [float(row[1]) for row in rows])]
+    drawn = plot([str(row[0]) for row in rows], lines, lambda value: count(round(value)), f"{desk.name}, each day")
+    return Markup(drawn)  # noqa: S704  made of dates and numbers

@@ -1,0 +1,220 @@
+"""PURE: the SQL behind each number of a report. Names in it come from contracts, which allow nothing but words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.console.facts import Period
+from shared.contract.policy import Policy, derive_policy
+from shared.contract.schema import Contract
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Questions about one use case in one period; `contracts` are those in force in it, by digest."""
+
+    use_case: str
+    period: Period
+    contracts: Mapping[str, Contract]
+
+    @property
+    def _where(self) -> str:
+        return f"where use_case = '{self.use_case}' and block between '{self.period.first}' and '{self.period.last}'"
+
+    @property
+    def _policies(self) -> dict[str, Policy]:
+        return {digest: derive_policy(contract) for digest, contract in self.contracts.items()}
+
+    @property
+    def priced_by_rows(self) -> bool:
+        """Whether each row's cost can be looked up; an estimate that misses is priced by the monitor, row by row."""
+        return all(policy.task != "regression" for policy in self._policies.values())
+
+    @property
+    def _labelled(self) -> str:
+        """Outcomes that this use case can have, after decisions that it knows."""
+        newest = list(self._policies.values())[-1]
+        if newest.task == "regression":
+            low, high = newest.label_range or (-1.0e300, 1.0e300)
+            return f"value between {low!r} and {high!r}"
+        return f"label in ({_names(newest.classes)}) and decision in ({_names(newest.decisions)})"
+
+    def volume(self) -> str:
+        return f"select count(*) from joined {self._where}"
+
+    def labelled(self) -> str:
+        return f"select count(*) from joined {self._where} and {self._labelled}"
+
+    def decided(self, decision: str) -> str:
+        return f"{self.volume()} and decision = '{decision}'"
+
+    def for_want_of_places(self) -> str:
+        """Cases that got the next best decision."""
+        return f"{self.volume()} and reason = 'capacity'"
+
+    def unreadable(self) -> str:
+        """Cases that were decided without the model, since something in them could not be."""
+        return f"{self.volume()} and reason = 'flagged'"
+
+    def never_seen(self, seen_after: Sequence[str]) -> str:
+        return f"{self.volume()} and decision not in ({_names(seen_after)})"
+
+    def cost(self) -> str:
+        return self._sum(self._cost(), "cost_minor")
+
+    def cost_without_model(self) -> str:
+        return self._sum(self._without(), "cost_without_model_minor")
+
+    def value(self) -> str:
+        return self._sum(f"{self._without()} - {self._cost()}", "value_minor")
+
+    def accounts(self) -> str:
+        """The same from the accounts of the days."""
+        return f"select sum(value_minor) from reports {self._where}"
+
+    def margin(self) -> str:
+        """Half of a plain 95 % interval of the sum: 1.96 standard deviations of a day, times the root of the days."""
+        return (
+            f"select cast(round(1.96 * stddev(day_value) * sqrt(count(*)), 0) as bigint) from ({self.value_by_day()})"
+        )
+
+    def value_by_day(self) -> str:
+        by_day = "group by block order by block"
+        if not self.priced_by_rows:
+            return f"select block, sum(value_minor) as day_value from reports {self._where} {by_day}"
+        value = f"sum({self._without()} - {self._cost()}) as day_value"
+        return f"select block, {value} from joined {self._where} and {self._labelled} {by_day}"
+
+    def days(self) -> str:
+        return f"select count(*) from ({self.value_by_day()})"
+
+    def losing_days(self) -> str:
+        return f"{self.days()} where day_value < 0"
+
+    def cost_per_case(self, digits: int) -> str:
+        return self._per_case(self._cost(), "cost_minor", digits)
+
+    def cost_per_case_without(self, digits: int) -> str:
+        return self._per_case(self._without(), "cost_without_model_minor", digits)
+
+    def days_above_cost(self, ceiling: float, digits: int) -> str:
+        unit = 10.0**digits
+        return f"select count(*) from ({self._cost_by_day(unit)}) where cost_per_case > {ceiling!r}"
+
+    def used_by_day(self, decision: str) -> str:
+        return (
+            f"select block, sum(used) as used, max(places) as places from capacity {self._where} "
+            f"and decision = '{decision}' group by block order by block"
+        )
+
+    def used(self, decision: str, how: str) -> str:
+        """`how`: avg, max or min of the days."""
+        return f"select {how}(used) from ({self.used_by_day(decision)})"
+
+    def full_days(self, decision: str) -> str:
+        return f"select count(*) from ({self.used_by_day(decision)}) where used >= places"
+
+    def days_over(self, decision: str) -> str:
+        return f"select count(*) from ({self.used_by_day(decision)}) where used > places"
+
+    def capacity_days(self, decision: str) -> str:
+        return f"select count(*) from ({self.used_by_day(decision)})"
+
+    def measured(self, name: str) -> str:
+        return f"select avg(value) from measured {self._where} and name = '{name}'"
+
+    def measured_by_day(self, name: str) -> str:
+        return (
+            f"select block, avg(value) as value from measured {self._where} and name = '{name}' "
+            "group by block order by block"
+        )
+
+    def measured_outside(self, name: str, test: str) -> str:
+        """Days on which it broke its limit; `test` as "> 0.45"."""
+        return f"select count(*) from ({self.measured_by_day(name)}) where value {test}"
+
+    def per_day_max(self, decision: str) -> str:
+        by_day = f"select block, count(*) as n from joined {self._where} and decision = '{decision}' group by block"
+        return f"select max(n) from ({by_day})"
+
+    def per_day_above(self, decision: str, ceiling: float) -> str:
+        by_day = f"select block, count(*) as n from joined {self._where} and decision = '{decision}' group by block"
+        return f"select count(*) from ({by_day}) where n > {ceiling!r}"
+
+    def term(self, name: str, revision: int) -> str:
+        """A number that stands in the contract."""
+        return (
+            f"select value from contracts where use_case = '{self.use_case}' and revision = {revision} "
+            f"and term = '{name}'"
+        )
+
+    def awaiting(self) -> str:
+        return f"select sum(awaiting) from reports {self._where}"
+
+    def given_up(self) -> str:
+        return f"select sum(given_up) from reports {self._where}"
+
+    def judged(self, what: str) -> str:
+        """Of the last 28 accounts that can be judged: `what` of them."""
+        return (
+            f"select {what} from (select block, value_minor from reports where use_case = '{self.use_case}' "
+            "and mature order by block desc, release_sequence desc limit 28)"
+        )
+
+    def _sum(self, case: str, column: str) -> str:
+        if not self.priced_by_rows:
+            return f"select sum({column}) from reports {self._where}"
+        return f"select sum({case}) from joined {self._where} and {self._labelled}"
+
+    def _per_case(self, case: str, column: str, digits: int) -> str:
+        unit = 10.0**digits
+        if not self.priced_by_rows:
+            return f"select sum({column}) / sum(labelled) / {unit!r} from reports {self._where}"
+        return f"select sum({case}) / count(*) / {unit!r} from joined {self._where} and {self._labelled}"
+
+    def _cost_by_day(self, unit: float) -> str:
+        if not self.priced_by_rows:
+            per_case = f"sum(cost_minor) / sum(labelled) / {unit!r} as cost_per_case"
+            return f"select block, {per_case} from reports {self._where} and labelled > 0 group by block"
+        per_case = f"sum({self._cost()}) / count(*) / {unit!r} as cost_per_case"
+        return f"select block, {per_case} from joined {self._where} and {self._labelled} group by block"
+
+    def _cost(self) -> str:
+        """Minor units of what was decided, as a CASE over decision and outcome (and contract, where costs differ)."""
+        return self._case({digest: policy.cost_by_class for digest, policy in self._policies.items()})
+
+    def _without(self) -> str:
+        tables = {
+            digest: dict.fromkeys(policy.decisions, policy.cost_by_class.get(policy.without_model, {}))
+            for digest, policy in self._policies.items()
+        }
+        return self._case(tables)
+
+    def _case(self, tables: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
+        same = len({repr(table) for table in tables.values()}) == 1
+        chosen = dict([next(iter(tables.items()))]) if same else tables
+        lines = [
+            f"when {_under(digest, same)}{_after(table, decision)}label = '{label}' then {cost}"
+            for digest, table in chosen.items()
+            for decision, costs in _distinct(table).items()
+            for label, cost in costs.items()
+            if cost
+        ]
+        return f"(case {' '.join(lines)} else 0 end)" if lines else "0"
+
+
+def _distinct(table: Mapping[str, Mapping[str, int]]) -> Mapping[str, Mapping[str, int]]:
+    """One line for all decisions where they cost the same."""
+    costs = list(table.values())
+    return {"": costs[0]} if costs and all(one == costs[0] for one in costs) else table
+
+
+def _after(table: Mapping[str, Mapping[str, int]], decision: str) -> str:
+    return f"decision = '{decision}' and " if decision in table else ""
+
+
+def _under(digest: str, same: bool) -> str:
+    return "" if same else f"contract_digest = '{digest}' and "
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

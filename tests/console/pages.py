@@ -1,0 +1,76 @@
+"""Reads a page as a person and a browser would: its text, its numbers, what it would fetch or run."""
+
+import shlex
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+_ENDLESS = {"meta", "link", "img", "br", "hr", "input", "line", "path"}
+
+
+@dataclass
+class Number:
+    """A number of the page: where it leads, what it is, how it is written."""
+
+    target: str
+    value: str
+    text: str = ""
+
+
+@dataclass
+class Read(HTMLParser):
+    """What was found. `text` is everything outside the list of sources, scales of plots aside."""
+
+    text: str = ""
+    numbers: list[Number] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
+    tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    loose: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._open: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.tags.append((tag, named))
+        if name := named.get("id"):
+            self.ids.add(name)
+        if tag == "a" and named.get("class") == "n":
+            self.numbers.append(Number((named.get("href") or "").removeprefix("#"), named.get("data-value") or ""))
+        if tag not in _ENDLESS:
+            self._open.append((tag, named))
+
+    def handle_endtag(self, tag: str) -> None:
+        while tag not in _ENDLESS and self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        tags = [tag for tag, _ in self._open]
+        if "style" in tags or "svg" in tags:
+            return
+        if any(named.get("id") == "sources" for _, named in self._open):
+            if tags[-1] == "code":
+                place = next(named["id"] for tag, named in reversed(self._open) if tag == "li")
+                self.sources[str(place)] = data
+            return
+        self.text += data
+        if any(named.get("class") == "n" for _, named in self._open):
+            self.numbers[-1].text += data
+        elif "time" not in tags and "title" not in tags and "q" not in tags and "code" not in tags:
+            self.loose += data
+
+
+def read(page: str) -> Read:
+    """The page, read to its end."""
+    found = Read()
+    found.feed(page)
+    found.close()
+    return found
+
+
+def asked(command: str) -> tuple[str, str]:
+    """(as of, SQL) of a `headrace query` command."""
+    words = shlex.split(command)
+    assert words[:3] == ["headrace", "query", "--as-of"], command
+    return words[3], words[4]
