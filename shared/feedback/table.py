@@ -10,7 +10,6 @@ from threading import Lock
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -222,12 +221,12 @@ def _stored(table: DeltaTable, partitions: Iterable[tuple[str, int]]) -> dict[tu
 
 
 def _fresh(rows: pa.Table, stored: Mapping[int, int]) -> pa.Table:
-    known = pa.array([False] * rows.num_rows, pa.bool_())
+    partitions, offsets = (pl.Series(rows[name]) for name in ("kafka_partition", "kafka_offset"))
+    known = pl.repeat(value=False, n=rows.num_rows, eager=True)
     for partition, offset in stored.items():
-        of_partition = pc.equal(rows["kafka_partition"], partition)
-        known = pc.or_(known, pc.and_(of_partition, pc.less(rows["kafka_offset"], offset)))
-    # Nearly always nothing is: then nothing is copied.
-    return rows.filter(pc.invert(known)) if pc.any(known).as_py() else rows
+        known |= (partitions == partition) & (offsets < offset)
+    # Nearly always none is known: then nothing is copied.
+    return rows.filter((~known).to_arrow()) if known.any() else rows
 
 
 # Opening a table reads its whole log, looking for what is new takes a tenth of that; one thread at a time may look.
