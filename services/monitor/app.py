@@ -35,7 +35,13 @@ class Monitor:
         self.db = Database(settings.database)
         self.clock = Clock(settings.clock)
         self.contracts = Contracts()
-        self.closing = Closing(self.db, settings.feedback_location, self.contracts, settings.monitor_keep_days)
+        self.closing = Closing(
+            self.db,
+            settings.feedback_location,
+            self.contracts,
+            settings.monitor_keep_days,
+            patient=settings.clock == "wall",
+        )
         self.rollbacks = Rollbacks(self.db, self.contracts)
         self.technical = TechnicalRollbacks(self.db, settings.feedback_location, self.contracts)
         baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")

@@ -28,6 +28,9 @@ SOURCE = "headrace/monitor"
 _READ = ["release_sequence", "decision", "reason", "scores", "flagged"]
 # So many blocks are read and reported in one go: a bound for memory when a long silence ends.
 _AT_ONCE = 31
+# On the wall clock outcomes are matched with decisions for a twentieth of the time at most: on a busy day there are
+# many of both, and what waits is the correction of a report.
+_PAUSE = 19.0
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,17 @@ class Judged:
 class Closing:
     """Closes the blocks of all use cases."""
 
-    def __init__(self, db: Database, location: str | Path, contracts: Contracts, keep_days: int | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        location: str | Path,
+        contracts: Contracts,
+        keep_days: int | None = None,
+        *,
+        patient: bool = False,
+    ) -> None:
         self._db, self._location, self._contracts, self._keep_days = db, location, contracts, keep_days
+        self._patient, self._outcomes_after = patient, 0.0
 
     async def step(self, now: dt.datetime) -> None:
         """Report every ended block whose numbers changed; the same step again finds nothing to do."""
@@ -66,8 +78,11 @@ class Closing:
         async with self._db.read() as session:
             last = await LookStore(session).get()
         versions = await asyncio.to_thread(table_versions, self._location)
-        lookback = self._contracts.lookback()
-        changes = await asyncio.to_thread(find_changes, self._location, last, versions, now, lookback)
+        began, lookback = monotonic(), self._contracts.lookback()
+        due = not self._patient or began >= self._outcomes_after
+        changes = await asyncio.to_thread(find_changes, self._location, last, versions, now, lookback, outcomes_too=due)
+        if due:
+            self._outcomes_after = monotonic() + _PAUSE * (monotonic() - began)
         async with self._db.transaction() as session:
             await BlockStore(session).mark(changes)
             await LookStore(session).set(changes.look)
