@@ -37,3 +37,5 @@ MONITOR_REGRET_E_VALUE = Gauge(
 )
 # Evidence that the served package errs more than its reference: the alarm comes at 1/α of the epoch.
 MONITOR_DRIFT_E_VALUE = Gauge("monitor_drift_e_value", "Drift evidence of the current epoch", ["use_case"])
+# Which member closes blocks, judges and tidies: one of them at a time.
+MONITOR_LEASE_HELD = Gauge("monitor_lease_held", "1 while this member closes blocks for all members")

@@ -20,7 +20,7 @@ _RETRIES = CommitProperties(max_commit_retries=5)
 _ATTEMPTS = 3
 # What is joined at once, a bound for memory, and what is large enough to be left alone, so that no row is rewritten
 # more than a few times.
-JOIN_BYTES, LARGE_BYTES = 16 * 1024**2, 8 * 1024**2
+JOIN_BYTES, LARGE_BYTES = 8 * 1024**2, 4 * 1024**2
 
 
 def compact(table: FeedbackTable, more_than: int) -> int:
