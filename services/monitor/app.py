@@ -13,6 +13,7 @@ from services.monitor.drifting import Drifting
 from services.monitor.handlers import add_handlers
 from services.monitor.ingest import Ingest
 from services.monitor.lease import Lease
+from services.monitor.reconciling import Reconciling
 from services.monitor.rollbacks import Rollbacks
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import BlockStore, Contracts, LookStore, ReleaseStore
@@ -70,7 +71,8 @@ class Monitor:
         if settings.clock == "replay":
             self.clock.on_step(self.ingest.catch_up)
         tidying = Tidying(settings, self.contracts)
-        for step in (self.closing, self.rollbacks, self.technical, self.drifting, tidying):
+        reconciling = Reconciling(self.db, self.closing)
+        for step in (self.closing, self.rollbacks, self.technical, self.drifting, reconciling, tidying):
             self.clock.on_step(self.lease.only_here(step.step))
 
     async def _learn(self, _now: dt.datetime) -> None:

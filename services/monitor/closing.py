@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -112,6 +113,12 @@ class Closing:
                 report = replace(report, status="judged", mature=True)
             judged.append(Judged(row, report, _due_at(contract, row.block, report)))
         return judged
+
+    def judge_again(
+        self, use_case: str, rows: Sequence[BlockRow], versions: Versions, now: dt.datetime
+    ) -> list[dict[str, Any]]:
+        """The numbers of these blocks from the table, as known at `now`; nothing is reported."""
+        return [one.report.as_dict() for one in self._judge(use_case, rows, versions, now)] if rows else []
 
     async def _report(self, judged: Sequence[Judged], now: dt.datetime) -> None:
         """State and event commit together; numbers that did not change are not told again."""

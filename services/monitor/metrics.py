@@ -39,3 +39,7 @@ MONITOR_REGRET_E_VALUE = Gauge(
 MONITOR_DRIFT_E_VALUE = Gauge("monitor_drift_e_value", "Drift evidence of the current epoch", ["use_case"])
 # Which member closes blocks, judges and tidies: one of them at a time.
 MONITOR_LEASE_HELD = Gauge("monitor_lease_held", "1 while this member closes blocks for all members")
+# Newest reported blocks whose money is not what the table gives: each of them is a bug, or somebody changed a file.
+MONITOR_UNRECONCILED_BLOCKS = Gauge(
+    "monitor_unreconciled_blocks", "Reported blocks that do not add up with the table", ["use_case"]
+)

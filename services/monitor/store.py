@@ -219,6 +219,11 @@ class BlockStore:
         rows = await self._session.execute(query.group_by(BlockRow.use_case))
         return {str(use_case): str(block) for use_case, block in rows}
 
+    async def list_of_block(self, use_case: str, block: str) -> list[BlockRow]:
+        """One block, each of its releases."""
+        query = select(BlockRow).where(BlockRow.use_case == use_case, BlockRow.block == block)
+        return list(await self._session.scalars(query.order_by(BlockRow.release_sequence)))
+
     async def list_of_release(self, use_case: str, release_sequence: int) -> list[BlockRow]:
         """Blocks of one release in block order, judged or not."""
         query = select(BlockRow).where(BlockRow.use_case == use_case, BlockRow.release_sequence == release_sequence)
