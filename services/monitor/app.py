@@ -1,6 +1,7 @@
 """Builds the monitor: settings, database, the data topics' consumer, the closing step."""
 
 import asyncio
+import datetime as dt
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,7 +12,9 @@ from services.monitor.closing import Closing
 from services.monitor.drifting import Drifting
 from services.monitor.handlers import add_handlers
 from services.monitor.ingest import Ingest
+from services.monitor.lease import Lease
 from services.monitor.measured_rollbacks import MeasuredRollbacks
+from services.monitor.reconciling import Reconciling
 from services.monitor.rollbacks import Rollbacks
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import BlockStore, Contracts, LookStore, ReleaseStore
@@ -37,12 +40,20 @@ class Monitor:
         self.db = Database(settings.database)
         self.clock = Clock(settings.clock)
         self.contracts = Contracts()
-        self.closing = Closing(self.db, settings.feedback_location, self.contracts, settings.monitor_keep_days)
-        self.rollbacks = Rollbacks(self.db, self.contracts)
-        self.technical = TechnicalRollbacks(self.db, settings.feedback_location, self.contracts)
-        self.measured = MeasuredRollbacks(self.db, self.contracts)
+        self.lease = Lease(self.db, f"monitor-{settings.instance}", settings.monitor_lease_seconds)
+        leased = self.db.fenced_by(self.lease.fence)
+        self.closing = Closing(
+            leased,
+            settings.feedback_location,
+            self.contracts,
+            settings.monitor_keep_days,
+            patient=settings.clock == "wall",
+        )
+        self.rollbacks = Rollbacks(leased, self.contracts)
+        self.technical = TechnicalRollbacks(leased, settings.feedback_location, self.contracts)
+        self.measured = MeasuredRollbacks(leased, self.contracts)
         self.baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
-        self.drifting = Drifting(self.db, settings.feedback_location, self.contracts, self.baselines, settings.seed)
+        self.drifting = Drifting(leased, settings.feedback_location, self.contracts, self.baselines, settings.seed)
         router = ServiceRouter("monitor", settings.instance, settings.kafka_session_seconds)
         add_handlers(router)
         self.service = Service(
@@ -53,20 +64,31 @@ class Monitor:
             router=router,
             http=[api.router],
             context={"contracts": self.contracts},
-            background=[self._consume],
+            background=[self._consume, self.lease.run, self._go_on],
             pending=self._pending,
             detail=self._detail,
         )
         self.ingest = Ingest(settings, self.db, self.contracts, self.service.dead_letters, self.service.policy.bugs)
+        self.clock.on_step(self._learn)
         # In a replay the day's rows must be in the tables before its blocks close.
         if settings.clock == "replay":
             self.clock.on_step(self.ingest.catch_up)
-        self.clock.on_step(self.closing.step)
-        self.clock.on_step(self.rollbacks.step)
-        self.clock.on_step(self.technical.step)
-        self.clock.on_step(self.measured.step)
-        self.clock.on_step(self.drifting.step)
-        self.clock.on_step(Tidying(settings, self.contracts).step)
+        tidying = Tidying(settings, self.contracts)
+        reconciling = Reconciling(self.db, self.closing)
+        judging = (self.closing, self.rollbacks, self.technical, self.measured, self.drifting)
+        for step in (*judging, reconciling, tidying):
+            self.clock.on_step(self.lease.only_here(step.step))
+
+    async def _learn(self, _now: dt.datetime) -> None:
+        await self.contracts.refresh(self.db)
+
+    async def _go_on(self) -> None:
+        """Whoever takes the lease does the last step again: its holder may not have come to the end of it."""
+        while True:
+            await self.lease.taken.wait()
+            self.lease.taken.clear()
+            if now := self.clock.known:
+                await self.clock.advance(now)
 
     async def _consume(self) -> None:
         # A consumer of a topic that is not there yet would wait for minutes.
@@ -87,6 +109,7 @@ class Monitor:
         async with self.db.read() as session:
             return {
                 "last_block": dict(await BlockStore(session).list_last()),
+                "closes_blocks": self.lease.held,
                 "releases": await ReleaseStore(session).list_current(),
                 "regret": self.rollbacks.detail(),
                 "technical": self.technical.detail(),

@@ -27,11 +27,15 @@ class Buffer:
     def __init__(self) -> None:
         self.following: dict[tuple[str, int], int] = {}
         self.written: dict[tuple[str, int], int] = {}
-        self._forget()
+        self._served, self._told = DecisionColumns(), OutcomeColumns()
+        # Rows that were handed out to be written, until it is known that they are.
+        self._ready: dict[TableName, list[pa.Table]] = {name: [] for name in TOPICS}
+        self._failed: list[Placed[PredictionServed]] = []
 
     def begin(self, offsets: dict[tuple[str, int], int]) -> None:
         """Forget everything that is not written; go on from these offsets."""
-        self._forget()
+        self._served, self._told = DecisionColumns(), OutcomeColumns()
+        self._ready, self._failed = {name: [] for name in TOPICS}, []
         self.following, self.written = dict(offsets), dict(offsets)
 
     def add(
@@ -78,9 +82,10 @@ class Buffer:
 
     def batches(self) -> Sequence[Batch]:
         """What is to be written now: at most one append per table."""
-        for name, columns in (("decisions", self._served), ("outcomes", self._told)):
-            if columns.rows or not self._ready[name]:
-                self._ready[name].append(columns.table())
+        columns: dict[TableName, DecisionColumns | OutcomeColumns] = {"decisions": self._served, "outcomes": self._told}
+        for name, of_table in columns.items():
+            if of_table.rows or not self._ready[name]:
+                self._ready[name].append(of_table.table())
         self._served, self._told = DecisionColumns(), OutcomeColumns()
         ready = []
         for topic, name in TABLE_OF.items():
@@ -102,9 +107,3 @@ class Buffer:
             self._ready[batch.table] = []
         topic = TOPICS["decisions"]
         self._failed = [one for one in self._failed if one.offset >= self.written.get((topic, one.partition), 0)]
-
-    def _forget(self) -> None:
-        self._served, self._told = DecisionColumns(), OutcomeColumns()
-        # Rows that were handed out to be written, until it is known that they are.
-        self._ready: dict[TableName, list[pa.Table]] = {name: [] for name in TOPICS}
-        self._failed: list[Placed[PredictionServed]] = []

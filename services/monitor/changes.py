@@ -54,15 +54,20 @@ def find_changes(
     versions: Versions,
     now: dt.datetime,
     lookback: Mapping[str, dt.timedelta],
+    *,
+    outcomes_too: bool = True,
 ) -> Changes:
     """Look at what came into the tables since `last`, up to `versions`; the same look twice finds the same.
 
     `lookback`: per use case, how long after its prediction a label usually comes; older decisions are searched only
-    for outcomes that find none within it.
+    for outcomes that find none within it. Without `outcomes_too` outcomes are left to a later look.
     """
     following = dict(last.following)
     decisions = _new_rows(location, "decisions", last.versions.decisions, versions.decisions, following)
     touched = {Touched(*row) for row in decisions.select(_NAMED_BY).unique().iter_rows()}
+    if not outcomes_too and last.at is not None:
+        later = Look(Versions(versions.decisions, last.versions.outcomes), following, last.at)
+        return Changes(sorted(touched), later)
     arrived = _new_rows(location, "outcomes", last.versions.outcomes, versions.outcomes, following)
     outcomes = pl.concat([arrived.filter(pl.col("known_at") <= now), _became_known(location, last, versions, now)])
     for (use_case,), rows in outcomes.group_by("use_case"):
@@ -79,10 +84,12 @@ def _new_rows(
     wanted = [*(_OUTCOME if name == "outcomes" else _NAMED_BY), "kafka_partition", "kafka_offset"]
     if version is None or version == seen:
         return table.empty().select(wanted).collect()
-    rows = table.scan(version=version, added_since=seen).select(wanted).collect()
-    if start := {partition: offset for (of, partition), offset in following.items() if of == topic}:
-        floor = pl.col("kafka_partition").replace_strict(start, default=0, return_dtype=pl.Int64)
-        rows = rows.filter(pl.col("kafka_offset") >= floor)
+    # Joined files hold old rows too: what is known is left out while they are read.
+    scanned = table.scan(version=version, added_since=seen).select(wanted)
+    for (of, partition), offset in following.items():
+        if of == topic:
+            scanned = scanned.filter((pl.col("kafka_partition") != partition) | (pl.col("kafka_offset") >= offset))
+    rows = scanned.collect(engine="streaming")
     for partition, last in rows.group_by("kafka_partition").agg(pl.col("kafka_offset").max()).iter_rows():
         following[topic, int(partition)] = int(last) + 1
     return rows
@@ -123,6 +130,7 @@ def _match(
     location: str | Path, use_case: str, wanted: pl.DataFrame, version: int, days: Days
 ) -> tuple[set[Touched], pl.DataFrame]:
     rows = FeedbackTable(location, "decisions").scan(use_case, days, version).select(*_NAMED_BY, "prediction_id")
-    found = rows.join(wanted.lazy(), on="prediction_id", how="semi").collect()
+    # Piece by piece: a busy day's decisions need not fit into memory.
+    found = rows.join(wanted.lazy(), on="prediction_id", how="semi").collect(engine="streaming")
     touched = {Touched(*row) for row in found.select(_NAMED_BY).unique().iter_rows()}
     return touched, wanted.join(found, on="prediction_id", how="anti")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -30,6 +31,9 @@ SOURCE = "headrace/monitor"
 _READ = ["release_sequence", "decision", "reason", "scores", "flagged", "arm"]
 # So many blocks are read and reported in one go: a bound for memory when a long silence ends.
 _AT_ONCE = 31
+# On the wall clock outcomes are matched with decisions for a twentieth of the time at most: on a busy day there are
+# many of both, and what waits is the correction of a report.
+_PAUSE = 19.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,17 @@ class Judged:
 class Closing:
     """Closes the blocks of all use cases."""
 
-    def __init__(self, db: Database, location: str | Path, contracts: Contracts, keep_days: int | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        location: str | Path,
+        contracts: Contracts,
+        keep_days: int | None = None,
+        *,
+        patient: bool = False,
+    ) -> None:
         self._db, self._location, self._contracts, self._keep_days = db, location, contracts, keep_days
+        self._patient, self._outcomes_after = patient, 0.0
 
     async def step(self, now: dt.datetime) -> None:
         """Report every ended block whose numbers changed; the same step again finds nothing to do."""
@@ -69,8 +82,11 @@ class Closing:
         async with self._db.read() as session:
             last = await LookStore(session).get()
         versions = await asyncio.to_thread(table_versions, self._location)
-        lookback = self._contracts.lookback()
-        changes = await asyncio.to_thread(find_changes, self._location, last, versions, now, lookback)
+        began, lookback = monotonic(), self._contracts.lookback()
+        due = not self._patient or began >= self._outcomes_after
+        changes = await asyncio.to_thread(find_changes, self._location, last, versions, now, lookback, outcomes_too=due)
+        if due:
+            self._outcomes_after = monotonic() + _PAUSE * (monotonic() - began)
         async with self._db.transaction() as session:
             await BlockStore(session).mark(changes)
             await LookStore(session).set(changes.look)
@@ -103,6 +119,12 @@ class Closing:
                 report = replace(report, status="judged", mature=True)
             judged.append(Judged(row, report, _due_at(contract, row.block, report)))
         return judged
+
+    def judge_again(
+        self, use_case: str, rows: Sequence[BlockRow], versions: Versions, now: dt.datetime
+    ) -> list[dict[str, Any]]:
+        """The numbers of these blocks from the table, as known at `now`; nothing is reported."""
+        return [one.report.as_dict() for one in self._judge(use_case, rows, versions, now)] if rows else []
 
     async def _report(self, judged: Sequence[Judged], now: dt.datetime) -> None:
         """State and event commit together; numbers that did not change are not told again."""

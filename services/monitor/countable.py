@@ -62,3 +62,18 @@ class Countable:
         bounds = block_bounds(self._contract, block)
         offsets = [[(at + by).astimezone(self._contract.zone).utcoffset() for by in (-_CALM, _CALM)] for at in bounds]
         return bounds if all(before == after for before, after in offsets) else _NEVER
+
+
+class Unknown:
+    """No contract that is known here: only `contents` can say."""
+
+    def decisions(self, _event: Served) -> bool:
+        """Never."""
+        return False
+
+    def outcomes(self, _event: Told) -> bool:
+        """Never."""
+        return False
+
+
+UNKNOWN = Unknown()

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.monitor import metrics
 from services.monitor.contents import outcome_problems, prediction_problem
-from services.monitor.countable import Countable
+from services.monitor.countable import UNKNOWN, Countable, Unknown
 from services.monitor.store import Contracts
 from shared.contract.schema import Contract
 from shared.events import OutcomeRecorded, PredictionServed, from_record, unknown_fields
@@ -84,18 +84,18 @@ class Decoder:
     def _read_quickly(self, record: Any) -> Served | Told | None:
         if record.topic == PredictionServed.topic:
             served = self._quick.served(record.value, record.headers)
-            rules = served and self._rules(self._contracts.get(served.contract_digest))
-            if served is None or rules is None or not rules.decisions(served):
+            if served is None or not self._rules(self._contracts.get(served.contract_digest)).decisions(served):
                 return None
             self._answered[served.use_case] += 1
             return served
         told = self._quick.told(record.value, record.headers)
-        rules = told and self._rules(self._contracts.newest(told.use_case))
-        return told if told is not None and rules is not None and rules.outcomes(told) else None
-
-    def _rules(self, contract: Contract | None) -> Countable | None:
-        if contract is None:
+        if told is None or not self._rules(self._contracts.newest(told.use_case)).outcomes(told):
             return None
+        return told
+
+    def _rules(self, contract: Contract | None) -> Countable | Unknown:
+        if contract is None:
+            return UNKNOWN
         if (rules := self._countable.get(contract.digest)) is None:
             rules = self._countable[contract.digest] = Countable(contract)
         return rules

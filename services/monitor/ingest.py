@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from services.monitor import metrics
 from services.monitor.buffer import TABLE_OF, Batch, Buffer
 from services.monitor.decoding import DataEvent, Decoder
+from services.monitor.others import others_have_written
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import Contracts
 from services.monitor.technical_store import FailureStore
@@ -111,6 +112,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             while any([await consumer.position(partition) < end for partition, end in ends.items()]):
                 await self._read(_POLL_SECONDS)
             await self._flush()
+        await others_have_written(consumer, self._ready(self._ends), self._tables)
 
     async def pending(self) -> dict[str, int]:
         """Rows in memory, and records that are not in the tables; 1 while that cannot be known."""
@@ -139,6 +141,8 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """The tables know where to go on; the group's own offset is for lag tools only."""
         await self._restore()
+        # A member too many has none, and nothing to wait for.
+        self._assigned.set()
 
     async def _restore(self) -> None:
         consumer = self._ready(self._consumer)
@@ -208,9 +212,14 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._since is None and polled:
             self._since = monotonic()
         event: DataEvent | None
+        learnt = False
         try:
             for record in (record for records in polled.values() for record in records):
                 if (event := self._decoder.decode_quickly(record)) is None:
+                    if not learnt:
+                        # Perhaps another member has heard of its contract.
+                        await self._contracts.refresh(self._db)
+                        learnt = True
                     event = await self._decoder.decode(record)
                     if story != self._story or not self._assigned.is_set():
                         return False

@@ -45,3 +45,9 @@ MONITOR_MEASUREMENTS_TOTAL = Counter(
 MONITOR_MEASURED_E_VALUE = Gauge(
     "monitor_measured_e_value", "Largest e-value of a measured KPI against its limit", ["use_case", "kpi"]
 )
+# Which member closes blocks, judges and tidies: one of them at a time.
+MONITOR_LEASE_HELD = Gauge("monitor_lease_held", "1 while this member closes blocks for all members")
+# Newest reported blocks whose money is not what the table gives: each of them is a bug, or somebody changed a file.
+MONITOR_UNRECONCILED_BLOCKS = Gauge(
+    "monitor_unreconciled_blocks", "Reported blocks that do not add up with the table", ["use_case"]
+)

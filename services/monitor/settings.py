@@ -19,9 +19,12 @@ class MonitorSettings(SpineSettings):
         default=5.0, gt=0, description="replay: rows that no time_advanced has written are written after this"
     )
     monitor_replay_flush_rows: int = Field(default=50_000, ge=1, description="replay: rows in memory that are written")
-    monitor_tidy_seconds: float = Field(default=900.0, gt=0, description="event time between two looks at the files")
+    monitor_tidy_seconds: float = Field(default=300.0, gt=0, description="event time between two looks at the files")
     monitor_compact_files: int = Field(default=32, ge=1, description="files of a day above which they are joined")
     monitor_keep_days: int | None = Field(default=None, ge=30, description="event days that are kept; None: all")
+    monitor_lease_seconds: float = Field(
+        default=15.0, ge=1, description="silence of the member that closes blocks after which another does"
+    )
     monitor_vacuum_hours: int = Field(default=168, ge=24, description="how long a version can be read for certain")
 
     @property

@@ -1,6 +1,6 @@
 """All SQL of the monitor."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,10 +40,15 @@ class ContractStore:
             self._session.add(row)
         row.revision = max(row.revision, event.revision)
 
-    async def list_all(self) -> list[ContractRow]:
-        """Every contract, the newest of each use case last."""
-        query = select(ContractRow).order_by(ContractRow.use_case, ContractRow.revision, ContractRow.digest)
+    async def list_digests(self) -> list[str]:
+        """Every contract by its digest, the newest of each use case last."""
+        query = select(ContractRow.digest).order_by(ContractRow.use_case, ContractRow.revision, ContractRow.digest)
         return list(await self._session.scalars(query))
+
+    async def list_documents(self, digests: Collection[str]) -> dict[str, dict[str, Any]]:
+        """The contracts with these digests."""
+        rows = await self._session.scalars(select(ContractRow).where(ContractRow.digest.in_(digests)))
+        return {row.digest: row.document for row in rows}
 
 
 class ReleaseStore:
@@ -214,6 +219,11 @@ class BlockStore:
         rows = await self._session.execute(query.group_by(BlockRow.use_case))
         return {str(use_case): str(block) for use_case, block in rows}
 
+    async def list_of_block(self, use_case: str, block: str) -> list[BlockRow]:
+        """One block, each of its releases."""
+        query = select(BlockRow).where(BlockRow.use_case == use_case, BlockRow.block == block)
+        return list(await self._session.scalars(query.order_by(BlockRow.release_sequence)))
+
     async def list_of_release(self, use_case: str, release_sequence: int) -> list[BlockRow]:
         """Blocks of one release in block order, judged or not."""
         query = select(BlockRow).where(BlockRow.use_case == use_case, BlockRow.release_sequence == release_sequence)
@@ -243,23 +253,33 @@ class Contracts:
 
     def __init__(self) -> None:
         self._by_digest: dict[str, Contract] = {}
-        self._newest: dict[str, Contract] = {}
+        self._newest: dict[str, str] = {}
         self._loaded = False
 
     async def load(self, db: Database) -> None:
         """Read all contracts from the database, once."""
-        if self._loaded:
-            return
+        if not self._loaded:
+            await self.refresh(db)
+
+    async def refresh(self, db: Database) -> None:
+        """Read what another member has heard: of each lifecycle event only one of them does."""
         async with db.read() as session:
-            rows = await ContractStore(session).list_all()
-        for row in rows:
-            self.put(row.digest, row.document)
+            store = ContractStore(session)
+            digests = await store.list_digests()
+            if new := [digest for digest in digests if digest not in self._by_digest]:
+                for digest, document in (await store.list_documents(new)).items():
+                    self._by_digest[digest] = Contract.model_validate(document)
+        for digest in digests:
+            use_case = self._by_digest[digest].use_case
+            # One that came while we read is newer than all that we have read.
+            if self._newest.get(use_case, digest) in digests:
+                self._newest[use_case] = digest
         self._loaded = True
 
     def put(self, digest: str, document: dict[str, Any]) -> None:
         """The newest contract of a use case."""
         contract = Contract.model_validate(document)
-        self._by_digest[digest] = self._newest[contract.use_case] = contract
+        self._by_digest[digest], self._newest[contract.use_case] = contract, digest
 
     def get(self, digest: str | None) -> Contract | None:
         """The contract that a release names."""
@@ -267,11 +287,11 @@ class Contracts:
 
     def newest(self, use_case: str) -> Contract | None:
         """The contract in force."""
-        return self._newest.get(use_case)
+        return self.get(self._newest.get(use_case))
 
     def lookback(self) -> dict[str, timedelta]:
         """Per use case, how long its labels may take."""
-        return {name: contract.label.give_up_after.delta for name, contract in self._newest.items()}
+        return {name: self._by_digest[digest].label.give_up_after.delta for name, digest in self._newest.items()}
 
 
 def _key(touched: Touched) -> tuple[str, str, int]:

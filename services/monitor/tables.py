@@ -177,3 +177,15 @@ class LookRow(Base):
     outcomes_version: Mapped[int | None]
     marked_at: Mapped[datetime] = mapped_column(Instant)
     closed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+
+
+class LeaseRow(Base):
+    """What one member does for all. `heartbeat` is a counter, not a time: whoever looks judges by its own clock."""
+
+    __tablename__ = "monitor_leases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(128))
+    # Grows with each taking: what an earlier holder still tries to write is refused.
+    term: Mapped[int]
+    heartbeat: Mapped[int] = mapped_column(default=0)

@@ -10,6 +10,7 @@ from services.registry import api, api_packages
 from services.registry.candidates import decide_candidates
 from services.registry.handlers import add_handlers, decide_rollbacks
 from services.registry.http import Parts
+from services.registry.measuring import Measuring
 from services.registry.metrics import REGISTRY_REFUSED_ACTIVATIONS, REGISTRY_RELEASE_SEQUENCE
 from services.registry.packages import Packages
 from services.registry.patience import Patience
@@ -37,6 +38,9 @@ def make_app(settings: RegistrySettings) -> FastAPI:
     # In this order: what a rollback has just brought back is not replaced in the same step.
     clock.on_step(partial(decide_rollbacks, db=db, packages=packages))
     clock.on_step(partial(decide_candidates, db=db, packages=packages))
+    # Nobody scrapes a replay, which is to be quick.
+    if settings.clock == "wall":
+        clock.on_step(Measuring(db, describe).step)
     service = Service(
         name="registry",
         settings=settings,

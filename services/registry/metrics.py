@@ -16,3 +16,5 @@ REGISTRY_RELEASE_SEQUENCE = Gauge("registry_release_sequence", "Sequence of the 
 REGISTRY_REFUSED_ACTIVATIONS = Gauge(
     "registry_refused_activations", "Workers that refused the live release", ["use_case"]
 )
+# Whether each line of the ledger still follows from the one before; looked at every hour.
+REGISTRY_LEDGER_BROKEN = Gauge("registry_ledger_broken", "1 when a line of the ledger is not what was written")

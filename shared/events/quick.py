@@ -6,7 +6,7 @@ It takes less than `from_record` does and never anything else: what it returns h
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,8 @@ from shared.events.base import MAX_ROWS, SAFE_INTEGER
 from shared.events.predictions import OutcomeRecorded, PredictionServed
 from shared.events.records import CONTENT_TYPE, HEADER_OF, MAX_BYTES, Headers
 
+K = TypeVar("K")
+V = TypeVar("V")
 # Names, digests and headers come again and again: what was found good is remembered, so many of each.
 _REMEMBERED = 10_000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -74,97 +76,111 @@ class Told(msgspec.Struct, forbid_unknown_fields=True):
     source: str = ""
 
 
+class _Places(msgspec.Struct, frozen=True):
+    """Where the attributes stand among the headers of a sender."""
+
+    constants: tuple[int, ...]
+    id: int
+    source: int
+    time: int
+    optional: tuple[int, ...]
+
+
 class QuickReader:
     """Reads records of one process; remembers what it found good."""
 
     def __init__(self) -> None:
         self._served, self._told = msgspec.json.Decoder(Served), msgspec.json.Decoder(Told)
-        self._good: set[object] = set()
+        self._good: dict[object, None] = {}
+        self._places: dict[tuple[str, ...], _Places] = {}
+        self._sources: dict[bytes | None, str] = {}
 
     def served(self, value: bytes | None, headers: Headers) -> Served | None:
         """The event of an answered request; None where `from_record` has to look."""
-        if (attributes := self._attributes(PredictionServed.topic, headers)) is None or not _is_plain(value):
-            return None
         try:
-            event = self._served.decode(value)
+            name, _ = self._attributes(PredictionServed.topic, headers)
+            event = self._served.decode(_plain(value))
             event.event_times = [_instant(time) for time in event.event_times]
-        except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError):
+        except _UNUSUAL:
             return None
-        if not (self._has_good_names(event) and _has_rows(event)):
-            return None
-        event.id = attributes[0]
-        return event
+        event.id = name
+        return event if self._has_good_names(event) and _has_rows(event) else None
 
     def told(self, value: bytes | None, headers: Headers) -> Told | None:
         """The event of outcomes; None where `from_record` has to look."""
-        if (attributes := self._attributes(OutcomeRecorded.topic, headers)) is None or not _is_plain(value):
-            return None
         try:
-            event = self._told.decode(value)
+            name, source = self._attributes(OutcomeRecorded.topic, headers)
+            event = self._told.decode(_plain(value))
             for one in event.outcomes:
                 one.known_at = _instant(one.known_at)
                 if (one.label is None) == (one.value is None):
                     return None
-        except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError):
+        except _UNUSUAL:
             return None
-        if not self._is_name(event.use_case):
-            return None
-        event.id, event.source = attributes
-        return event
+        event.id, event.source = name, source
+        return event if _NAME.fullmatch(event.use_case) else None
 
-    def _attributes(self, topic: str, headers: Headers) -> tuple[str, str] | None:
-        """Id and source; None unless every header that means something is there once, in lower case, and good."""
-        listed = tuple(headers)
-        given = dict(listed)
-        if len(given) != len(listed) or not self._are_known(tuple(given)):
-            return None
-        if given.get("ce_specversion") != b"1.0" or given.get("ce_type") != topic.encode():
-            return None
-        if given.get("content-type", _JSON) != _JSON:
-            return None
-        try:
-            _instant(given["ce_time"].decode())  # type: ignore[union-attr]
-            for name in ("ce_correlationid", "ce_causationid"):
-                if name in given:
-                    _short(given[name])
-            return _short(given["ce_id"]), _short(given["ce_source"])
-        except (KeyError, ValueError, AttributeError, TypeError, OverflowError):
-            return None
-
-    def _are_known(self, names: tuple[str, ...]) -> bool:
-        return names in self._good or (all(map(_is_known, names)) and self._remember(names))
+    def _attributes(self, topic: str, headers: Headers) -> tuple[str, str]:
+        """Id and source, where each header that means something is there once and good; raises one of _UNUSUAL."""
+        names, said = zip(*headers, strict=True)
+        places = self._places.get(names) or _keep(self._places, names, _places_in(names))
+        if tuple([said[place] for place in places.constants]) != _CONSTANTS[topic]:
+            raise ValueError(topic)
+        name, source = _short(said[places.id]), said[places.source]
+        _instant(said[places.time].decode())
+        for place in places.optional:
+            if said[place] != said[places.id]:
+                _short(said[place])
+        return name, self._sources.get(source) or _keep(self._sources, source, _short(source))
 
     def _has_good_names(self, event: Served) -> bool:
         digests = (event.package_digest, event.behaviour_digest, event.contract_digest)
-        if digests not in self._good and not (all(map(_DIGEST.fullmatch, digests)) and self._remember(digests)):
-            return False
+        if digests not in self._good:
+            if not all(map(_DIGEST.fullmatch, digests)):
+                return False
+            _keep(self._good, digests, None)
         shape = (event.use_case, *event.numbers, *event.categories)
-        if shape not in self._good and not (all(map(_NAME.fullmatch, shape)) and self._remember(shape)):
-            return False
-        return all(self._is_name(name) for names in event.flagged for name in names)
-
-    def _is_name(self, name: str) -> bool:
-        return name in self._good or (_NAME.fullmatch(name) is not None and self._remember(name))
-
-    def _remember(self, good: object) -> bool:
-        if len(self._good) >= _REMEMBERED:
-            self._good.clear()
-        self._good.add(good)
-        return True
+        if shape not in self._good:
+            if not all(map(_NAME.fullmatch, shape)):
+                return False
+            _keep(self._good, shape, None)
+        return all(_NAME.fullmatch(name) for names in event.flagged for name in names)
 
 
-_JSON = CONTENT_TYPE.encode()
-_OURS = {"ce_specversion", "ce_type", "content-type", *HEADER_OF.values()}
+# What is raised where something is not as plain as it must be here.
+_UNUSUAL = (msgspec.MsgspecError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+_CONSTANT = ("ce_specversion", "ce_type", "content-type")
+_CONSTANTS = {
+    kind.topic: (b"1.0", kind.topic.encode(), CONTENT_TYPE.encode()) for kind in (PredictionServed, OutcomeRecorded)
+}
+_NEEDED = {*_CONSTANT, "ce_id", "ce_source", "ce_time"}
+_OURS = {*_CONSTANT, *HEADER_OF.values()}
+_OPTIONAL = ("ce_correlationid", "ce_causationid")
 
 
-def _is_known(name: str) -> bool:
-    """A header that `from_record` reads, or one that it passes over unread."""
-    return name in _OURS or not (name.lower().startswith("ce_") or name.lower() == "content-type")
+def _places_in(names: tuple[str, ...]) -> _Places:
+    """A sender says them in one order, so that few orders are met. Raises ValueError for one that is not plain."""
+    read = [name for name in names if name.lower().startswith("ce_") or name.lower() == "content-type"]
+    if len(set(read)) < len(read) or not _NEEDED <= set(read) <= _OURS:
+        raise ValueError(read)
+    place = names.index
+    optional = tuple(place(name) for name in _OPTIONAL if name in read)
+    constants = tuple(place(name) for name in _CONSTANT)
+    return _Places(constants, place("ce_id"), place("ce_source"), place("ce_time"), optional)
 
 
-def _is_plain(value: bytes | None) -> bool:
-    """An object of a size that is allowed, without NUL in any text."""
-    return value is not None and len(value) <= MAX_BYTES and b"\\u0000" not in value
+def _keep(memory: dict[K, V], key: K, value: V) -> V:
+    if len(memory) >= _REMEMBERED:
+        memory.clear()
+    memory[key] = value
+    return value
+
+
+def _plain(value: bytes | None) -> bytes:
+    """The body, of a size that is allowed and without NUL in any text. Raises ValueError."""
+    if value is None or len(value) > MAX_BYTES or b"\\u0000" in value:
+        raise ValueError("body")
+    return value
 
 
 def _has_rows(event: Served) -> bool:

@@ -20,7 +20,7 @@ _OF_REQUEST = (
     *("latency_ms", "event_id", "kafka_partition", "kafka_offset"),
 )
 _OF_ROW = ("event_time", "block", "decision", "reason", "place", "propensity", "arm")
-_LISTS = {"scores": pa.float64(), "flagged": pa.string()}
+_LISTS: dict[str, pa.DataType] = {"scores": pa.float64(), "flagged": pa.string()}
 _OF_OUTCOME = ("use_case", "prediction_id", "label", "value", "known_at", "event_id", "source")
 Shape = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -71,9 +71,8 @@ class DecisionColumns:
         numbers, categories = event.numbers, event.categories
         if (shape := (tuple(numbers), tuple(categories))) != self._shape:
             self._shape, self._present = shape, self._columns_of(shape)
-        for column, values in zip(self._present, numbers.values(), strict=False):
-            column += values
-        for column, values in zip(self._present[len(numbers) :], categories.values(), strict=True):
+        given: tuple[Any, ...] = (*numbers.values(), *categories.values())
+        for column, values in zip(self._present, given, strict=True):
             column += values
         self.rows += count
 
@@ -82,7 +81,7 @@ class DecisionColumns:
         requests: list[Sequence[Any]] = [*zip(*self._requests, strict=True)] or [[] for _ in (*_OF_REQUEST, 0, 0)]
         *of_request, counts, firsts = requests
         of_row = _Spread(np.array(counts, dtype=np.int64))
-        given: dict[str, pa.Array] = {
+        given: dict[str, Any] = {
             name: of_row.spread(pa.array(values, DECISIONS.field(name).type))
             for name, values in zip(_OF_REQUEST, of_request, strict=True)
         }
@@ -138,7 +137,9 @@ class OutcomeColumns:
         """The rows so far."""
         names = (*_OF_OUTCOME, "kafka_partition", "kafka_offset")
         columns: list[Sequence[Any]] = [*zip(*self._rows, strict=True)] or [[] for _ in names]
-        given = {name: pa.array(values, OUTCOMES.field(name).type) for name, values in zip(names, columns, strict=True)}
+        given: dict[str, Any] = {
+            name: pa.array(values, OUTCOMES.field(name).type) for name, values in zip(names, columns, strict=True)
+        }
         given["event_day"] = given["known_at"].cast(pa.date32())
         return pa.Table.from_arrays([given[name] for name in OUTCOMES.names], schema=OUTCOMES)
 
@@ -167,9 +168,9 @@ class _Spread:
         total = int(counts.sum())
         starts = np.cumsum(counts) - counts
         self.place = np.arange(total, dtype=np.int64) - np.repeat(starts, counts)
-        self._of_request = pa.array(np.repeat(np.arange(len(counts)), counts)) if (counts != 1).any() else None
+        self._of_request: Any = pa.array(np.repeat(np.arange(len(counts)), counts)) if (counts != 1).any() else None
 
-    def spread(self, values: pa.Array) -> pa.Array:
+    def spread(self, values: Any) -> Any:
         """One value per row of one per request."""
         return values if self._of_request is None else values.take(self._of_request)
 

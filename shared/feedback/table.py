@@ -3,14 +3,13 @@
 import datetime as dt
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -60,14 +59,16 @@ class Snapshot:
         """The oldest event day that has a file."""
         return None if self._files.is_empty() else self._files["partition.event_day"].min()  # type: ignore[return-value]
 
-    def partitions(self, more_than: int) -> list[tuple[str, dt.date]]:
-        """The (use_case, event_day) that have more files than this."""
+    def small_files(self, smaller_than: int) -> dict[tuple[str, dt.date], list[tuple[str, int]]]:
+        """Per (use_case, event_day): path and bytes of each file below this size, oldest records first."""
+        found: dict[tuple[str, dt.date], list[tuple[str, int]]] = {}
         if self._files.is_empty():
-            return []
-        counts = (
-            self._files.group_by("partition.use_case", "partition.event_day").len().filter(pl.col("len") > more_than)
-        )
-        return sorted((str(use_case), day) for use_case, day, _ in counts.iter_rows())
+            return found
+        small = self._files.filter(pl.col("size_bytes") < smaller_than).sort("min.kafka_offset", "path")
+        names = ("partition.use_case", "partition.event_day", "path", "size_bytes")
+        for use_case, day, path, size in small.select(names).iter_rows():
+            found.setdefault((str(use_case), day), []).append((path, size))
+        return found
 
 
 class FeedbackTable:
@@ -78,6 +79,8 @@ class FeedbackTable:
         self.uri = f"{str(location).rstrip('/')}/{name}"
         self._options = storage_options
         self._kept: DeltaTable | None = None
+        # Who rewrites files and who appends, in this process, take turns: neither loses its commit to the other.
+        self.writing = _WRITING.setdefault(self.uri, Lock())
 
     def open(self) -> DeltaTable | None:
         """The table at its newest version; None before its first row."""
@@ -114,7 +117,8 @@ class FeedbackTable:
             raise ValueError(f"rows of partitions {sorted(unknown)} come without an offset")
         for attempt in range(_ATTEMPTS):
             try:
-                return self._append_once(rows, offsets)
+                with self.writing:
+                    return self._append_once(rows, offsets)
             except CommitFailedError:
                 log.info("another writer was first", extra={"table": self.name, "attempt": attempt})
             except BaseException:
@@ -137,11 +141,14 @@ class FeedbackTable:
         version = self.version() if version is None else version
         if version is None:
             return self.empty()
-        snapshot = self.snapshot(version)
-        paths = snapshot.paths(use_case, days or Days())
+        paths = self.snapshot(version).paths(use_case, days or Days())
         if added_since is not None:
             paths -= self._paths_at(added_since)
-        schema = snapshot.schema
+        return self.scan_files(paths, version)
+
+    def scan_files(self, paths: Collection[str], version: int) -> pl.LazyFrame:
+        """The rows of some files, with the columns of a version."""
+        schema = self.snapshot(version).schema
         if not paths:
             return pl.LazyFrame(schema=schema)
         return pl.scan_parquet(
@@ -222,13 +229,15 @@ def _stored(table: DeltaTable, partitions: Iterable[tuple[str, int]]) -> dict[tu
 
 
 def _fresh(rows: pa.Table, stored: Mapping[int, int]) -> pa.Table:
-    known = pa.array([False] * rows.num_rows, pa.bool_())
+    partitions, offsets = (pl.Series(rows[name]) for name in ("kafka_partition", "kafka_offset"))
+    known = pl.repeat(value=False, n=rows.num_rows, eager=True)
     for partition, offset in stored.items():
-        of_partition = pc.equal(rows["kafka_partition"], partition)
-        known = pc.or_(known, pc.and_(of_partition, pc.less(rows["kafka_offset"], offset)))
-    # Nearly always nothing is: then nothing is copied.
-    return rows.filter(pc.invert(known)) if pc.any(known).as_py() else rows
+        known |= (partitions == partition) & (offsets < offset)
+    # Nearly always none is known: then nothing is copied.
+    return rows.filter((~known).to_arrow()) if known.any() else rows
 
+
+_WRITING: dict[str, Lock] = {}
 
 # Opening a table reads its whole log, looking for what is new takes a tenth of that; one thread at a time may look.
 _LOOKING = Lock()

@@ -67,7 +67,7 @@ class Service:
         self.failed: str | None = None
         self.broker: KafkaBroker | None = None
         if self.settings.clock == "replay":
-            subscribe(self.router, TimeAdvanced)(self._on_time_advanced)
+            subscribe(self.router, TimeAdvanced, each_member=True)(self._on_time_advanced)
 
     async def _on_time_advanced(self, event: TimeAdvanced) -> None:
         await self.clock.advance(event.now)

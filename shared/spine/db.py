@@ -1,6 +1,7 @@
 """A service's own database: SQLite file by default, PostgreSQL by URL; one commit point, one writer at a time."""
 
 import asyncio
+import copy
 import fcntl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from sqlalchemy.orm import DeclarativeBase
 
 from shared.spine.errors import TransientError
+
+Fence = Callable[["AsyncSession"], Awaitable[None]]
 
 # Two processes may share a PostgreSQL database: whoever writes, or creates tables, holds this lock of the server.
 _ONE_WRITER = text("SELECT pg_advisory_xact_lock(hashtext('headrace writer'))")
@@ -63,6 +66,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.changed = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._fence: Fence | None = None
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
         reading = {"headrace_readonly": True} if self.is_sqlite else _READING_POSTGRES
         self._reading = self.engine.execution_options(**reading)
@@ -80,8 +84,16 @@ class Database:
         async with self._writing, AsyncSession(self.engine, expire_on_commit=False) as session:
             async with session.begin():
                 await self._take_turn(session)
+                if self._fence is not None:
+                    await self._fence(session)
                 yield session
             self.changed.set()
+
+    def fenced_by(self, fence: Fence) -> "Database":
+        """The same database, each of whose transactions begins with `fence`; where that raises, nothing is done."""
+        fenced = copy.copy(self)
+        fenced._fence = fence
+        return fenced
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:

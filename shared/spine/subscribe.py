@@ -29,10 +29,11 @@ def group_of(service: str, event: type[Event]) -> str:
     return f"{service}.{event.topic}"
 
 
-def subscribe(router: ServiceRouter, event: type[Event]) -> Callable[[Handler], Handler]:
+def subscribe(router: ServiceRouter, event: type[Event], *, each_member: bool = False) -> Callable[[Handler], Handler]:
     """Subscribe a handler `async def on_<event>(event, …)` to the topic of an event.
 
     One consumer group per service and topic: a consumer that joins, leaves or stalls never pauses the other topics.
+    With `each_member` every member of the service hears every event, in a group of its own.
     The member is static (instance number), so a restart at once takes its partitions back without a rebalance.
     The offset moves on only when the handler has returned, or the record's dead letter is acknowledged.
     """
@@ -46,6 +47,9 @@ def subscribe(router: ServiceRouter, event: type[Event]) -> Callable[[Handler], 
 
     def register(handler: Handler) -> Handler:
         group = group_of(router.service, event)
+        # Member 0 has the plain name, with or without others.
+        if each_member and router.instance:
+            group += f".{router.instance}"
         router.subscriber(
             event.topic,
             group_id=group,

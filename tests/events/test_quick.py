@@ -49,7 +49,7 @@ def rows(event: PredictionServed | OutcomeRecorded | Served | Told) -> list[dict
 def agree(record: Record) -> bool:
     """Whether it was read quickly; then it must have been read right."""
     kind, read = (PredictionServed, READER.served) if record.topic == SERVED.topic else (OutcomeRecorded, READER.told)
-    quick: Served | Told | None = read(record.value, record.headers)  # type: ignore[operator]
+    quick: Served | Told | None = read(record.value, record.headers)
     if quick is None:
         return False
     event: Any = from_record(kind, record.value, record.headers)

@@ -1,9 +1,12 @@
 """The alert rules speak of metrics and labels that exist, and every alert is explained to whoever gets it."""
 
 import importlib
+import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,9 @@ RULES: list[dict[str, Any]] = [
 MODULES = ("shared.spine", "services.registry", "services.trainer", "services.serving", "services.monitor")
 _WORDS = re.compile(r"\"[^\"]*\"|[a-zA-Z_:]\w*")
 # What PromQL itself says, in the part of it that we use.
-_LANGUAGE = {"sum", "max", "by", "increase", "or", "unless", "offset"}
+_LANGUAGE = {"sum", "max", "min", "by", "increase", "or", "unless", "offset", "on", "absent"}
+PROMISES = [str(number) for number in range(1, 10)]
+EXAMPLES = ROOT / "tests" / "headrace" / "alerts_test.yml"
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 
 
@@ -40,7 +45,7 @@ def metrics() -> dict[str, set[str]]:
 
 def words(expression: str) -> Iterator[str]:
     """The names in an expression: metrics, labels, words of the language; durations and texts are none."""
-    plain = re.sub(r"\b\d+[smh]\b", "", expression)
+    plain = re.sub(r"\b\d+[smhd]\b", "", expression)
     yield from (word for word in _WORDS.findall(plain) if not word.startswith('"'))
 
 
@@ -69,8 +74,10 @@ def test_every_metric_of_a_rule_is_in_the_registry_that_is_scraped(rule: Mapping
 def test_a_rule_has_what_prometheus_and_a_person_need(rule: Mapping[str, Any]) -> None:
     assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
     assert re.fullmatch(r"Headrace[A-Z]\w+", rule["alert"])
-    assert re.fullmatch(r"\d+m", rule.get("for", "1m"))
+    assert re.fullmatch(r"\d+[mh]", rule.get("for", "1m"))
+    assert rule["labels"].keys() == {"severity", "promise"}
     assert rule["labels"]["severity"] in ("warning", "critical")
+    assert rule["labels"]["promise"] in PROMISES
     assert rule["annotations"].keys() == {"summary", "description"}
     assert rule["expr"].count("(") == rule["expr"].count(")")
 
@@ -79,6 +86,45 @@ def test_every_alert_is_explained_and_nothing_else_is() -> None:
     text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(Headrace\w+)` \|", text, re.MULTILINE)
     assert told == [rule["alert"] for rule in RULES]
+
+
+def test_operations_say_of_every_alert_whether_to_wake_somebody() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    now, morning = (re.findall(r"`(Headrace\w+)`", line) for line in re.findall(r"^\| (?:now|in the) .*$", text, re.M))
+    by_severity = {
+        severity: {rule["alert"] for rule in RULES if rule["labels"]["severity"] == severity}
+        for severity in ("critical", "warning")
+    }
+    assert len(now) + len(morning) == len(RULES)
+    assert set(morning) >= by_severity["warning"], "a warning wakes nobody"
+    assert set(now) | set(morning) == by_severity["critical"] | by_severity["warning"]
+
+
+def test_each_promise_has_an_alert_and_the_promises_are_those_of_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    promised = re.findall(r"^\| (\d) \| ", text.partition("## What it promises")[2], re.MULTILINE)
+    assert promised == PROMISES
+    assert {rule["labels"]["promise"] for rule in RULES} == set(PROMISES)
+
+
+def test_every_alert_has_an_example_of_firing_and_one_of_rest() -> None:
+    tests = yaml.safe_load(EXAMPLES.read_text(encoding="utf-8"))["tests"]
+    cases = [case for test in tests for case in test["alert_rule_test"]]
+    for fires in (True, False):
+        shown = {case["alertname"] for case in cases if bool(case.get("exp_alerts")) == fires}
+        assert shown == {rule["alert"] for rule in RULES}, fires
+
+
+@pytest.mark.parametrize("arguments", [("check", "rules", "docs/alerts.yml"), ("test", "rules", str(EXAMPLES))])
+def test_prometheus_itself_reads_the_rules_and_they_fire_as_they_should(arguments: Sequence[str]) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("promtool is missing: apt-get install prometheus")
+        pytest.skip("promtool is missing; on Debian: apt-get install prometheus")
+    done = subprocess.run([promtool, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SUCCESS" in done.stdout
 
 
 def test_commands_in_alerts_exist() -> None:

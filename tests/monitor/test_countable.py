@@ -23,7 +23,7 @@ COUNTABLE = {zone: Countable(contract) for zone, contract in CONTRACTS.items()}
 def quick(event: PredictionServed | OutcomeRecorded) -> Served | Told:
     record, reader = to_record(event), QuickReader()
     read = reader.served if isinstance(event, PredictionServed) else reader.told
-    found: Served | Told | None = read(record.value, record.headers)  # type: ignore[operator]
+    found: Served | Told | None = read(record.value, record.headers)
     assert found is not None
     return found
 
