@@ -29,9 +29,15 @@ HERE = Path(__file__).parent
 PEERS = ("evidently", "nannyml", "whylogs", "alibi_detect")
 STREAM = "benchmarks.monitor.stream"
 _SECONDS = 3_600.0
-_ONE_THREAD = {
-    **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA", "RAYON")},
-    **{"POLARS_MAX_THREADS": "1", "ARROW_IO_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA", "RAYON")
+_ENVIRONMENT = {
+    **{f"{name}_NUM_THREADS": "1" for name in _THREADS},
+    "POLARS_MAX_THREADS": "1",
+    "PYTHONWARNINGS": "ignore",
+    # Nobody calls home from here.
+    "DO_NOT_TRACK": "1",
+    "NML_DISABLE_USAGE_LOGGING": "1",
+    "WHYLOGS_NO_ANALYTICS": "True",
 }
 
 
@@ -77,7 +83,7 @@ class Bench:
                 self.results.flagged[name] = found
 
     def measure_ours(self) -> None:
-        """What has no peer: many columns, the stream, labels that are not there, an alarm that is looked at for ever."""
+        """What has no peer: many columns, the stream, labels that are not there, an alarm looked at for ever."""
         rows, columns = (100_000, 1_000) if self.asked.quick else (1_000_000, 1_000)
         self._add(
             "many_columns", _run([sys.executable, "-m", "benchmarks.monitor.many_columns", str(rows), str(columns)])
@@ -109,8 +115,12 @@ def sequential(runs: int, windows: int = 1_000, reference: int = 10_000) -> dict
         for shift in DELAYS
     }
     return {
-        "runs": runs, "windows": windows, "reference": reference, "alarmed": sum(map(math.isfinite, still)), "delay": delay,
-    }  # fmt: skip
+        "runs": runs,
+        "windows": windows,
+        "reference": reference,
+        "alarmed": sum(map(math.isfinite, still)),
+        "delay": delay,
+    }
 
 
 def about(asked: argparse.Namespace) -> dict[str, Any]:
@@ -135,7 +145,7 @@ def about(asked: argparse.Namespace) -> dict[str, Any]:
 
 def _run(command: list[str]) -> dict[str, Any] | str:
     """The last line that a program prints, as JSON; the reason where it fails."""
-    environment = {**os.environ, **_ONE_THREAD, "PYTHONPATH": str(HERE.parents[1])}
+    environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(HERE.parents[1])}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, env=environment)
     except subprocess.TimeoutExpired:

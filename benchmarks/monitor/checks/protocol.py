@@ -1,7 +1,7 @@
 """What every checker is asked, in an environment of its own: how fast and in how much memory, and what it flags.
 
 `python CHECKER.py speed REFERENCE DATA ROUNDS` or `python CHECKER.py windows REFERENCE WINDOWS`; prints one line of
-JSON. Seconds are those of the processor, of all threads of the process: other programs on the machine count for nothing.
+JSON. Seconds are those of the processor, of all threads of the process: other programs count for nothing.
 """
 
 import gc
