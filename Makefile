@@ -17,7 +17,7 @@ CONTAINER_TESTS := \
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help secrets demo demo-year test test-clients test-containers ci check chaos bench-serving soak lint types fast lock docs clean
+.PHONY: help secrets demo demo-year test test-clients test-containers ci check chaos bench-serving bench-monitor soak lint types fast lock docs clean
 
 help: ## Show what can be asked for
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ chaos: $(STAMP) ## Kill, pause, tear, repeat and fill, then count whether anythi
 
 bench-serving: $(STAMP) ## Measure serving beside MLflow, BentoML, MLServer, LitServe and FastAPI (QUICK=1 REPORT=FILE)
 	@$(BIN)/python -m benchmarks.serving.run $(if $(QUICK),--quick) $(if $(REPORT),--report $(REPORT))
+
+bench-monitor: $(STAMP) ## Measure profiles and alarms beside Evidently, NannyML, whylogs, alibi-detect and scipy (QUICK=1 REPORT=FILE)
+	@$(BIN)/python -m benchmarks.monitor.run $(if $(QUICK),--quick) $(if $(REPORT),--report $(REPORT))
 
 soak: $(STAMP) ## Swaps under load, a million requests, Kafka away for ten minutes (REPORT=FILE)
 	@$(BIN)/python -m benchmarks.serving.soak $(if $(REPORT),--report $(REPORT))

@@ -19,23 +19,25 @@ class UnavailableError(Exception):
     """A peer cannot be measured here; the message is the reason that the report gives."""
 
 
-def ensure_all(names: Collection[str], cache: Path) -> Mapping[str, Path | UnavailableError]:
+def ensure_all(
+    names: Collection[str], cache: Path, requirements: Path = REQUIREMENTS
+) -> Mapping[str, Path | UnavailableError]:
     """Return for each name the environment's directory, or why there is none."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda name: _try(name, cache), names)
+        found = pool.map(lambda name: _try(name, cache, requirements), names)
         return dict(zip(names, found, strict=True))
 
 
-def _try(name: str, cache: Path) -> Path | UnavailableError:
+def _try(name: str, cache: Path, requirements: Path) -> Path | UnavailableError:
     try:
-        return ensure(name, cache)
+        return ensure(name, cache, requirements)
     except UnavailableError as error:
         return error
 
 
-def ensure(name: str, cache: Path) -> Path:
+def ensure(name: str, cache: Path, requirements: Path = REQUIREMENTS) -> Path:
     """Return the directory of an environment, installed unless it is there already; raises UnavailableError."""
-    wanted = REQUIREMENTS / f"{name}.txt"
+    wanted = requirements / f"{name}.txt"
     digest = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()[:12]
     place = (cache / "environments" / f"{name}-{digest}").absolute()
     done = place / "installed"
