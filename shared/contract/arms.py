@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
-
-from shared.evidence import uniform_of
 
 if TYPE_CHECKING:
     from shared.contract.schema import Contract
 
 Arm = Literal["model", "control", "audit"]
+# A draw is six bytes of a hash.
+_DRAWS = 2.0**48
 
 
 class Drawn(NamedTuple):
@@ -44,19 +45,20 @@ class Draw:
         A flagged row is decided without the model in any case: it is never of the control arm, and its propensity is 1.
         Of all rows, flagged or not, the share `audit` is audited: decided by the model, and labelled.
         """
+        named = hashlib.sha256("\x1f".join((str(self.seed), self.use_case, "arm", f"{request_id}/")).encode())
+        control, audit = self.control * _DRAWS, (self.control + self.audit) * _DRAWS
         drawn = Drawn([], [])
         for row, odd in enumerate(flagged):
-            arm = self._arm(uniform_of(self.seed, self.use_case, "arm", f"{request_id}/{row}"))
-            if odd and arm == "control":
-                arm = "model"
+            # Of the whole id, the rows of a request differ in the last part only.
+            found = named.copy()
+            found.update(b"%d" % row)
+            place = int.from_bytes(found.digest()[:6], "big") + 0.5
+            arm: Arm = "model" if place >= audit else "audit"
+            if place < control:
+                arm = "model" if odd else "control"
             drawn.arms.append(arm)
             drawn.propensities.append(1.0 if odd else self.control if arm == "control" else 1.0 - self.control)
         return drawn
-
-    def _arm(self, uniform: float) -> Arm:
-        if uniform < self.control:
-            return "control"
-        return "audit" if uniform < self.control + self.audit else "model"
 
 
 def draw_of(contract: Contract, seed: int) -> Draw | None:

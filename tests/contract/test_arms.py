@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.arms import Draw, draw_of
+from shared.evidence import uniform_of
 from tests.contract.written import BINARY, contract
 
 NAMES = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=20)
@@ -48,6 +49,13 @@ def test_the_shares_are_what_the_contract_says_and_seeds_and_use_cases_draw_apar
     for other in (Draw(8, "trains", 0.05, 0.1), Draw(7, "buses", 0.05, 0.1)):
         both = sum(a == b == "control" for a, b in zip(found, other.arms("r", [[]] * size).arms, strict=True))
         assert both < 0.01 * size
+
+
+@given(NAMES, st.integers(0, 600))
+def test_a_draw_is_that_of_the_whole_prediction_id(request_id: str, position: int) -> None:
+    found = Draw(7, "trains", 0.3, 0.3).arms(request_id, [[]] * (position + 1)).arms[position]
+    uniform = uniform_of(7, "trains", "arm", f"{request_id}/{position}")
+    assert found == ("control" if uniform < 0.3 else "audit" if uniform < 0.6 else "model")
 
 
 def test_flagged_rows_are_audited_as_often_as_others() -> None:
