@@ -16,9 +16,10 @@ from services.serving import metrics, snapshot
 from services.serving.answers import Version
 from services.serving.decode import Decoder
 from services.serving.live import Live, Served
+from services.serving.lowered import Capacities
 from services.serving.score import Coalescer, Scorer, Scores
 from shared.contract import Contract, Policy
-from shared.events import ModelReleased
+from shared.events import CapacityChanged, ModelReleased
 from shared.package.compiled.runtime import CompiledScorer, OutsideError, load_compiled
 from shared.package.golden import check_golden
 from shared.package.read import Package, read_package
@@ -127,6 +128,7 @@ class Activator:
     snapshots: Path
     report: Callable[[Report], Awaitable[None]]
     changed: Callable[[], None]
+    capacities: Capacities = field(default_factory=Capacities)
     contracts: dict[str, Contract] = field(default_factory=dict)
     wanted: dict[str, ModelReleased] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
@@ -140,6 +142,14 @@ class Activator:
         self.served.contracts[contract.use_case] = contract
         async with self.news:
             self.news.notify_all()
+
+    async def lower(self, event: CapacityChanged) -> None:
+        """Let a team's word bind from the next decision on; late and repeated ones change nothing."""
+        if self.capacities.hear(event):
+            live = self.served.lower(event.use_case, self.capacities)
+            self.changed()
+            if live:
+                await self._remember(live)
 
     async def want(self, release: ModelReleased) -> None:
         """Make a release live unless it is old news."""
@@ -230,14 +240,9 @@ class Activator:
             raise PackageRefused("use_case", f"the package is for {manifest.use_case}")
         if manifest.behaviour_digest != release.behaviour_digest:
             raise PackageRefused("digest", f"the package behaves as {manifest.behaviour_digest}")
-        version = Version(
-            release.use_case,
-            release.sequence,
-            release.package_digest,
-            release.behaviour_digest,
-            release.contract_digest,
-            policy,
-        )
+        digests = (release.package_digest, release.behaviour_digest, release.contract_digest)
+        lowered = self.capacities.policies(release.use_case, policy)
+        version = Version(release.use_case, release.sequence, *digests, policy, lowered)
         return Live(release, version, Decoder(contract), loaded.model)
 
     async def _go_live(self, live: Live, started: float) -> None:
@@ -253,12 +258,16 @@ class Activator:
         if not gc.get_freeze_count():
             # What is loaded now lives long: the collector need not look at it on every full pass.
             gc.freeze()
-        try:
-            await asyncio.to_thread(snapshot.save, self.snapshots, live.release, live.contract)
-        except OSError:
-            log.exception("the release snapshot could not be written")
+        await self._remember(live)
         await self.report(Report(live.release, "active", None, None, (monotonic() - started) * 1000))
         await self._warm_target(live)
+
+    async def _remember(self, live: Live) -> None:
+        words = self.capacities.of(live.version.use_case)
+        try:
+            await asyncio.to_thread(snapshot.save, self.snapshots, live.release, live.contract, words)
+        except OSError:
+            log.exception("the release snapshot could not be written")
 
     async def _warm_target(self, live: Live) -> None:
         """Load what a rollback would go back to; serving does not depend on it."""

@@ -5,7 +5,7 @@ A repeated request gets its first answer back by rendering the entry of the jour
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
@@ -30,7 +30,10 @@ Missed = Literal["refused", "failed"]
 
 @dataclass(frozen=True)
 class Version:
-    """What an answer says about where it comes from: one release, captured before scoring."""
+    """What an answer says about where it comes from: one release, captured before scoring.
+
+    `lowered`: the policies of blocks for which a team has lowered a capacity; empty, nothing is asked of it.
+    """
 
     use_case: str
     sequence: int
@@ -38,6 +41,7 @@ class Version:
     behaviour_digest: str
     contract_digest: str
     policy: Policy
+    lowered: Mapping[str, Policy] = field(default_factory=dict)
 
 
 class Served(msgspec.Struct, frozen=True):

@@ -67,6 +67,7 @@ class Health:
             active={name: each.version.sequence for name, each in live.items()},
             refused=dict(self.activator.refused),
             packages={name: each.version.package_digest for name, each in live.items()},
+            capacity=dict(self.activator.capacities.heard),
         )
 
     def status(self) -> dict[str, Any]:
@@ -87,6 +88,7 @@ class Health:
             "pending": pending,
             "detail": {
                 "releases": said["releases"],
+                "capacity": said["capacity"],
                 "workers": said["workers"],
                 "kafka": "away" if self.follower.away else "there",
                 "degraded": self.degraded(),

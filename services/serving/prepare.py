@@ -9,6 +9,7 @@ from services.serving.decode import Ask
 from services.serving.entries import Head
 from services.serving.faults import Refused
 from services.serving.ledger import CapacityTaken
+from services.serving.lowered import decide_lowered
 from services.serving.score import Scores
 
 
@@ -33,7 +34,10 @@ def prepare(
 ) -> Prepared:
     """Decide all rows with what `taken` leaves; raises Refused for what no event and no entry can hold."""
     rows = ask.rows
-    decided = answers.decide_rows(version.policy, rows, scores, taken, version.use_case)
+    if version.lowered and not version.lowered.keys().isdisjoint(rows.blocks):
+        decided = decide_lowered(version, rows, scores, taken)
+    else:
+        decided = answers.decide_rows(version.policy, rows, scores, taken, version.use_case)
     written = answers.served_events(version, request_id, rows, scores, decided, latency_ms)
     time = max(rows.times)
     head = Head(
