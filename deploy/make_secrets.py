@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 PASSWORDS = ("postgres_password", "registry_password", "trainer_password", "monitor_password", "console_password")
-ROLES = ("viewer", "operator", "approver", "publisher")
+ROLES = ("viewer", "operator", "approver", "publisher", "reviewer")
 
 
 def main(folder: Path) -> None:

@@ -1,8 +1,9 @@
 """The scripted acts of a demo: what people do in it, on fixed days; nothing is scripted to a result."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from operator import itemgetter
 from pathlib import Path
 
 from headrace import outside_team
@@ -13,9 +14,17 @@ Act = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Acts:
-    """What happens at the begin of a day, after its midnight."""
+    """What happens at the begin of a day, after its midnight, and at moments of it; the latter move the clock.
 
-    by_day: dict[date, Act]
+    A moment is a full hour: that is where requests are cut, so every case of the hour lies behind the act.
+    """
+
+    by_day: Mapping[date, Act]
+    by_moment: Mapping[datetime, Act] = field(default_factory=dict)
+
+    def between(self, begin: datetime, end: datetime) -> list[tuple[datetime, Act]]:
+        """The acts behind `begin` and before `end`, in order."""
+        return sorted(((at, act) for at, act in self.by_moment.items() if begin < at < end), key=itemgetter(0))
 
     async def of(self, day: date) -> bool:
         """Carry out the day's act; False when there is none."""
@@ -47,8 +56,19 @@ class Stage:
 
         return limit
 
+    def smaller_desk(self, decision: str, limit: int, reason: str) -> Act:
+        """The act of the team behind a decision: today it takes at most so many."""
+
+        async def smaller() -> None:
+            use_case = self.scenario.contract.use_case
+            await outside_team.lower_capacity(self.registry, use_case, decision, limit, reason)
+
+        return smaller
+
 
 def acts_of(stage: Stage) -> Acts:
-    """What the use case's `scenario.py` has people do; nothing where it says nothing."""
+    """What the use case's `scenario.py` has people do on a day, or at a time of it; nothing where it says nothing."""
     script = script_of(stage.scenario.contract.use_case)
-    return Acts(script.acts(stage) if hasattr(script, "acts") else {})
+    told: Mapping[date, Act] = script.acts(stage) if hasattr(script, "acts") else {}
+    moments = {at: act for at, act in told.items() if isinstance(at, datetime)}
+    return Acts({day: act for day, act in told.items() if day not in moments}, moments)

@@ -15,8 +15,9 @@ from headrace.errors import CommandError
 from headrace.ledger_digest import latest_by_block
 from headrace.record_lines import event_in
 from headrace.topic_reader import TopicReader, kafka_options
-from shared.contract import Contract, Policy, block_bounds
+from shared.contract import Contract, Lowered, Policy, block_bounds
 from shared.evaluation.again import in_order_of_serving
+from shared.evaluation.lowered import lowered_of
 from shared.evaluation.models import Model, Models
 from shared.events import Event, KpiReported, ModelReleased, UseCaseApplied
 from shared.feedback.joined import joined
@@ -109,7 +110,18 @@ def make(asked: Asked, past: Past, feedback: str, models: Models) -> Backtest:
         what = f"the contract {asked.contract.digest[:12]} with the packages that served"
         if asked.contract.features != contract.features:
             notes.append("features differ between the contracts: inputs stay flagged as they were when served")
-    return backtest(asked.contract or contract, rows, released, tried, earned, what, asked.as_of, notes)
+    words = _lowered(past, blocks, notes)
+    return backtest(asked.contract or contract, rows, released, tried, earned, what, asked.as_of, notes, words)
+
+
+def _lowered(past: Past, blocks: list[str], notes: list[str]) -> list[Lowered]:
+    """What teams had said about their capacity in these blocks."""
+    found = {(word.block, word.sequence): word for report in past.reports for word in lowered_of(report)}
+    words = [word for word in found.values() if word.block in blocks]
+    if words:
+        days = len({word.block for word in words})
+        notes.append(f"on {days} days a team had lowered a capacity: that binds here too, from its time on")
+    return words
 
 
 def _reported(asked: Asked, past: Past, notes: list[str]) -> tuple[dict[str, int], list[str]]:

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from shared.contract import Contract, Policy
+from shared.contract import Contract, Lowered, Policy
 from shared.evaluation.again import costs_by_block, decide_again
 from shared.feedback.accounting import account
 
@@ -120,10 +120,14 @@ def backtest(
     what: str,
     now: Any,
     notes: Sequence[str] = (),
+    words: Sequence[Lowered] = (),
 ) -> Backtest:
-    """Decide joined rows, in the order of serving, as they were released and as tried; `earned`: reported per block."""
+    """Decide joined rows, in the order of serving, as they were released and as tried; `earned`: reported per block.
+
+    `words`: what teams had said about their capacity; it binds both.
+    """
     served = rows["decision"].to_list()
-    redecided, again = (decide_again(rows, one.scores, one.under, one.policies) for one in (released, tried))
+    redecided, again = (decide_again(rows, one.scores, one.under, one.policies, words) for one in (released, tried))
     stored = rows["scores"].to_list()
     before = costs_by_block(rows, redecided, released.scores.tolist(), released.under, released.policies)
     after = costs_by_block(rows, again, tried.scores.tolist(), tried.under, tried.policies)

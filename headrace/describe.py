@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from shared.contract.amounts import MINOR_DIGITS
 from shared.events import (
     ActivationReported,
+    CapacityChanged,
     DriftDetected,
     Event,
     KpiReported,
@@ -41,6 +42,9 @@ def describe(event: Event) -> str:
         case UseCaseApplied():
             changed = _some(event.changed) or "everything new"
             return f"contract {_short(event.contract_digest)} revision {event.revision} by {event.signed_by}: {changed}"
+        case CapacityChanged():
+            limits = f"{event.limit} of {event.contract_limit}"
+            return f"{event.changed_by} takes {limits} {event.decision} in block {event.block}: {event.reason}"
         case MeasurementRecorded():
             return f"{event.name} is {event.value:.6g} {event.unit} (said by {event.source})"
         case TrainingRequested():

@@ -25,6 +25,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     APPROVER = "approver"
     PUBLISHER = "publisher"
+    REVIEWER = "reviewer"
 
 
 KeyFile = Annotated[Path | None, typer.Option("--file", help="the file of keys  [env: HEADRACE_API_KEYS_FILE]")]

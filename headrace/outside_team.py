@@ -76,6 +76,13 @@ async def change_capacity(registry: str, text: str, before: int, after: int) -> 
         _check(await http.post("/v1/use_cases", content=changed.encode(), headers=headers))
 
 
+async def lower_capacity(registry: str, use_case: str, decision: str, limit: int, reason: str) -> None:
+    """Say that the team behind a decision takes at most so many in the current block."""
+    async with httpx.AsyncClient(base_url=registry, headers=authorization(), timeout=60.0) as http:
+        body = {"decision": decision, "limit": limit, "reason": reason, "changed_by": "the desk"}
+        _check(await http.post(f"/v1/use_cases/{use_case}/capacity", json=body))
+
+
 def _check(answer: httpx.Response) -> dict[str, Any]:
     if not answer.is_success:
         raise OutsideTeamError(f"{answer.request.url.path} answered {answer.status_code}: {answer.text[:1000]}")

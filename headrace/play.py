@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import httpx
 
-from headrace.acts import Acts
+from headrace.acts import Act, Acts
 from headrace.errors import CommandError
 from headrace.replay import SOURCE, Replay
 from headrace.scenario import Hour, Scenario
@@ -88,7 +88,13 @@ class Player:
             if await self._acts.of(day):
                 await self.replay.quiet()
             reported: asyncio.Task[None] | None = None
+            midnights = (self.scenario.midnight(day), self.scenario.midnight(day + timedelta(days=1)))
+            waiting = self._acts.between(*midnights)
             for hour in self.scenario.hours(day):
+                while waiting and waiting[0][0] <= hour.begins:
+                    if reported:
+                        await reported
+                    await self._at(*waiting.pop(0))
                 known = await self.decide(hour)
                 # Outcomes keep their order; the next hour's decisions need not wait for them.
                 if reported:
@@ -96,8 +102,16 @@ class Player:
                 reported = asyncio.create_task(self.client.outcomes(hour.name, known)) if known else None
             if reported:
                 await reported
-            await self.replay.advance(self.scenario.midnight(day + timedelta(days=1)))
+            for moment, act in waiting:
+                await self._at(moment, act)
+            await self.replay.advance(midnights[1])
             await on_day(Progress(day, number, len(days), self.client.answered, dict(self.client.decisions)))
+
+    async def _at(self, moment: datetime, act: Act) -> None:
+        """The clock moves to a time of the day, and somebody does something then."""
+        await self.replay.advance(moment)
+        await act()
+        await self.replay.quiet()
 
     async def decide(self, hour: Hour) -> list[dict[str, Any]]:
         """One predict request; returns the outcomes that are known by the end of the hour."""

@@ -170,12 +170,14 @@ def _under_way(status: Mapping[str, Any], now: datetime | None) -> list[str]:
 
 
 def _disagreements(said: list[dict[str, Any]]) -> list[str]:
-    """Releases that the registry has made and that some worker does not serve yet."""
+    """Releases and capacities that the registry has made known and that some worker does not serve or obey yet."""
     detail = {status["service"]: status["detail"] for status in said}
-    served = detail["serving"]["releases"]
+    served, obeyed = detail["serving"]["releases"], detail["serving"].get("capacity_obeyed", {})
     busy = []
     for use_case, standing in detail["registry"]["use_cases"].items():
         release = standing["release"]
         if release and served.get(use_case) != release["sequence"]:
             busy.append(f"release {release['sequence']} of {use_case} is not active everywhere")
+        if obeyed.get(use_case, 0) < standing.get("capacity_sequence", 0):
+            busy.append(f"the capacity of {use_case} is not obeyed everywhere")
     return busy

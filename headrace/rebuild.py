@@ -9,15 +9,16 @@ from headrace.errors import CommandError
 from headrace.record_lines import event_in
 from headrace.registry_client import RegistryClient
 from headrace.topic_reader import TopicReader, kafka_options
-from shared.events import Event, ModelRejected, ModelReleased, UseCaseApplied
+from shared.events import CapacityChanged, Event, ModelRejected, ModelReleased, UseCaseApplied
 
 # What the registry publishes; its source tells its events from those that others put on the same topics.
-OWN = {event.topic for event in (UseCaseApplied, ModelReleased, ModelRejected)}
+OWN = {event.topic for event in (UseCaseApplied, ModelReleased, ModelRejected, CapacityChanged)}
 SOURCE = "headrace/registry"
 _RELEASE = (
     *("package_digest", "behaviour_digest", "contract_digest", "policy", "cause", "reason", "released_by"),
     *("rollback_target", "forced"),
 )
+_CAPACITY = ("block", "decision", "limit", "contract_limit", "reason", "changed_by", "event_id")
 # A use case -> the name of a fact -> what it is: flat, so that two states differ fact by fact.
 State = dict[str, dict[str, Any]]
 
@@ -39,6 +40,9 @@ def fold(events: Iterable[Event]) -> State:
             case ModelRejected():
                 said = (event.package_digest, f"{event.gate}: {event.explanation}")
                 state.setdefault(event.use_case, {})[f"rejection {event.id}"] = said
+            case CapacityChanged():
+                told = {**event.model_dump(mode="json"), "event_id": event.id}
+                state.setdefault(event.use_case, {}).update(_capacity(event.sequence, told))
             case _:
                 pass
     return state
@@ -52,6 +56,8 @@ def said_by(registry: RegistryClient) -> State:
         facts = state[name] = {"revision": one["revision"], "contract_digest": one["contract_digest"]}
         for release in registry.releases(name):
             facts.update(_release(release["sequence"], {**release, "time": release["released_at"]}))
+        for word in registry.capacity(name):
+            facts.update(_capacity(word["sequence"], {**word, "time": word["changed_at"]}))
         for entry in registry.ledger(name)["entries"]:
             if entry["kind"] == ModelRejected.topic:
                 facts[f"rejection {entry['event_id']}"] = (entry["package_digest"], entry["text"])
@@ -76,7 +82,8 @@ def summary(state: State, use_case: str | None = None) -> str:
     facts = [fact for name, facts in state.items() if use_case in (None, name) for fact in facts]
     releases = sum(fact.startswith("release ") and fact.endswith(" package_digest") for fact in facts)
     cases, rejections = facts.count("revision"), sum(fact.startswith("rejection ") for fact in facts)
-    return f"{cases} use cases, {releases} releases, {rejections} rejections"
+    words = sum(fact.startswith("capacity ") and fact.endswith(" limit") for fact in facts)
+    return f"{cases} use cases, {releases} releases, {rejections} rejections, {words} changed capacities"
 
 
 async def check(home: Path, registry: RegistryClient, use_case: str | None = None) -> tuple[str, list[str]]:
@@ -93,6 +100,11 @@ async def check(home: Path, registry: RegistryClient, use_case: str | None = Non
 def _release(sequence: int, told: Mapping[str, Any]) -> dict[str, Any]:
     facts = {f"release {sequence} {name}": told[name] for name in _RELEASE}
     return {**facts, f"release {sequence} time": datetime.fromisoformat(told["time"])}
+
+
+def _capacity(sequence: int, told: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {f"capacity {sequence} {name}": told[name] for name in _CAPACITY}
+    return {**facts, f"capacity {sequence} time": datetime.fromisoformat(told["time"])}
 
 
 def _shown(facts: Mapping[str, Any], fact: str) -> str:

@@ -81,6 +81,17 @@ class RegistryClient:
         body = {"reason": reason} | ({"to": to} if to else {})
         return dict(self._ask("POST", f"/v1/use_cases/{use_case}/rollbacks", json=body))
 
+    def capacity(self, use_case: str) -> list[dict[str, Any]]:
+        """Everything that teams have said about their capacity, oldest first."""
+        return list(self._ask("GET", f"/v1/use_cases/{use_case}/capacity"))
+
+    def change_capacity(
+        self, use_case: str, decision: str, limit: int, reason: str, block: str | None = None
+    ) -> dict[str, Any]:
+        """Take at most so many cases of a decision in a block; without one, in the current one."""
+        body = {"decision": decision, "limit": limit, "reason": reason} | ({"block": block} if block else {})
+        return dict(self._ask("POST", f"/v1/use_cases/{use_case}/capacity", json=body))
+
     def upload(self, package: Path) -> dict[str, Any]:
         """Bring a package; its directory is named by its digest."""
         return dict(self._ask("PUT", f"/v1/packages/{package.name}", content=tar_of(package)))

@@ -32,6 +32,7 @@ class ScenarioError(CommandError):
 class Hour:
     """One event hour: the records to decide, and the outcomes that became known in it."""
 
+    begins: datetime
     name: str
     records: list[dict[str, Any]]
     rows: list[int]
@@ -87,6 +88,7 @@ class Scenario:
             decide, learn = self._deciding.get(hour, []), self._learning.get(hour, [])
             if decide or learn:
                 yield Hour(
+                    hour,
                     f"{self.contract.use_case}-{hour:%Y%m%dT%H}",
                     [self._records[row] | {self.contract.event_time: self._times[row]} for row in decide],
                     decide,

@@ -49,6 +49,24 @@ def show_release(answer: Mapping[str, Any], console: Console) -> None:
     _say(console, f"{answer.get('use_case')}: release {sequence} serves package {package} ({answer.get('cause')}).")
 
 
+def show_capacity(answer: Mapping[str, Any], console: Console) -> None:
+    """What a team takes in a block from now on, and what that does to an average day."""
+    _say(console, f"{answer['use_case']}: {told_capacity(answer)}")
+    if isinstance(answer.get("forecast"), dict):
+        console.print(_forecast_table(answer["forecast"]))
+
+
+def told_capacity(word: Mapping[str, Any]) -> str:
+    """A team's word in one line.
+
+    >>> told_capacity({"decision": "review", "limit": 120, "contract_limit": 200, "block": "2013-03-04",
+    ...     "reason": "two of us are ill", "changed_by": "desk"})
+    'review 120 of 200 in block 2013-03-04, says desk: two of us are ill'
+    """
+    limits = f"{word['decision']} {word['limit']} of {word['contract_limit']} in block {word['block']}"
+    return f"{limits}, says {word['changed_by']}: {word['reason']}"
+
+
 def show_ledger(answer: Mapping[str, Any], console: Console) -> None:
     """What is or was in production and why, then the history up to there."""
     now, when = answer.get("in_production"), f"at {answer['at']}" if answer.get("at") else "now"

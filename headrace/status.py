@@ -1,7 +1,7 @@
 """Gathers what every part of a running system says about itself, and shows it as a table."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from rich.table import Table
 from headrace.errors import CommandError
 from headrace.kafka_probe import cluster_in_service
 from headrace.run_info import RunInfo
+from headrace.show_answers import told_capacity
 from shared.spine.clock import wall_now
 
 _TIMEOUT_SECONDS = 5.0
@@ -102,6 +103,15 @@ def show_status(status: SystemStatus, console: Console) -> None:
     for use_case in status.releases:
         releases.add_row(*_release_row(use_case))
     console.print(releases)
+    for use_case in status.releases:
+        for word in newest_words(use_case.get("capacity") or []):
+            console.print(f"{use_case.get('use_case')}: {told_capacity(word)}", soft_wrap=True, markup=False)
+
+
+def newest_words(words: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What counts of what teams said about their capacity: the newest of each block and decision, where it is lower."""
+    newest = {(word["block"], word["decision"]): word for word in sorted(words, key=lambda word: word["sequence"])}
+    return [word for word in newest.values() if word["limit"] < word["contract_limit"]]
 
 
 def _short(clock: str | None) -> str:

@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
@@ -29,9 +30,14 @@ def publish(
     body: dict[str, Any],
     event_id: str | None = None,
     patience_seconds: float = 15.0,
+    at: datetime | None = None,
 ) -> str:
-    """Publish one event and return its id once Kafka has acknowledged it; the same id twice takes effect once."""
-    attributes = {"type": topic, "source": SOURCE, "datacontenttype": "application/json"}
+    """Publish one event and return its id once Kafka has acknowledged it; the same id twice takes effect once.
+
+    `at` is when it happened: now, where nothing is said.
+    """
+    attributes: dict[str, Any] = {"type": topic, "source": SOURCE, "datacontenttype": "application/json"}
+    attributes |= {"time": at} if at else {}
     event = CloudEvent(attributes | ({"id": event_id} if event_id else {}), {"use_case": use_case, **body})
     message = to_binary(event, JSON)
     failures: list[KafkaError] = []
@@ -61,10 +67,17 @@ def record_outcomes(kafka: str, use_case: str, labels: dict[str, str], event_id:
 
 
 def record_measurement(
-    kafka: str, use_case: str, name: str, value: float, unit: str, event_id: str | None = None
+    kafka: str,
+    use_case: str,
+    name: str,
+    value: float,
+    unit: str,
+    event_id: str | None = None,
+    at: datetime | None = None,
 ) -> str:
-    """Say one value of a KPI that the contract has measured; it counts on the day of the event's own time, now."""
-    return publish(kafka, "measurement_recorded", use_case, {"name": name, "value": value, "unit": unit}, event_id)
+    """Say one value of a KPI that the contract has measured; it counts on the day on which it was measured."""
+    body = {"name": name, "value": value, "unit": unit}
+    return publish(kafka, "measurement_recorded", use_case, body, event_id, at=at)
 
 
 def request_training(kafka: str, use_case: str, reason: str) -> str:
@@ -117,6 +130,7 @@ def main(arguments: Sequence[str]) -> None:
     measuring.add_argument("name")
     measuring.add_argument("value", type=float)
     measuring.add_argument("unit")
+    measuring.add_argument("--at", type=datetime.fromisoformat, help="when, with an offset; else now")
     acts.add_parser("train").add_argument("reason")
     acts.add_parser("rollback").add_argument("reason")
     listening = acts.add_parser("reports")
@@ -127,7 +141,7 @@ def main(arguments: Sequence[str]) -> None:
         case "outcomes":
             done = record_outcomes(said.kafka, said.use_case, dict(map(_pair, said.outcome)))
         case "measure":
-            done = record_measurement(said.kafka, said.use_case, said.name, said.value, said.unit)
+            done = record_measurement(said.kafka, said.use_case, said.name, said.value, said.unit, at=said.at)
         case "train":
             done = request_training(said.kafka, said.use_case, said.reason)
         case "rollback":

@@ -1,7 +1,7 @@
 """What one release did in one block: counts, exact money over labelled rows, quality, incidents. Pure."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -10,9 +10,11 @@ import polars as pl
 from services.monitor.before_labels import Estimated, estimate
 from services.monitor.quality import quality
 from shared.contract.capacity import block_bounds
+from shared.contract.lowered import with_limits
 from shared.contract.policy import Policy, derive_policy
 from shared.contract.schema import Contract
 from shared.evaluation.arms import ArmTotals, arm_totals, priced
+from shared.events import CapacityWord
 from shared.feedback.accounting import countable
 
 Status = Literal["closed", "judged", "given_up"]
@@ -44,6 +46,7 @@ class BlockReport:
     estimated: Estimated | None
     incidents: list[str]
     measured: dict[str, dict[str, Any]] = field(default_factory=dict)
+    capacity_changes: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -56,8 +59,11 @@ def report_block(
     block: str,
     now: dt.datetime,
     told: Mapping[str, dict[str, Any]] | None = None,
+    words: Sequence[CapacityWord] = (),
 ) -> BlockReport:
-    """Judge the joined rows of one (block, release) as known at `now`; `told`: its measured KPIs.
+    """Judge the joined rows of one (block, release) as known at `now`.
+
+    `told`: its measured KPIs; `words`: what teams have said about their capacity in it, oldest first.
 
     A block is mature when `mature_after` has passed since its end, or all labels that can come are there; whatever is
     missing after `give_up_after` is given up.
@@ -86,7 +92,7 @@ def report_block(
         decisions=decisions,
         reasons=_counts(rows["reason"]),
         arms=arm_totals(rows, contract, policy),
-        capacity_limit=policy.limits,
+        capacity_limit=with_limits(policy, {word.decision: word.limit for word in words}).limits,
         capacity_used={name: decisions.get(name, 0) for name in policy.limits},
         currency=policy.currency,
         cost_minor=cost,
@@ -96,6 +102,7 @@ def report_block(
         estimated=estimate(rows, policy, ended=status == "given_up" or not missing),
         incidents=list(_incidents(rows, contract, numbers, status)),
         measured=dict(told),
+        capacity_changes=[word.model_dump(mode="json") for word in words],
     )
 
 

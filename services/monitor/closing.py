@@ -2,8 +2,9 @@
 
 import asyncio
 import datetime as dt
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +14,7 @@ import polars as pl
 
 from services.monitor import metrics
 from services.monitor.blocks import BlockReport, report_block, transitions
+from services.monitor.capacity import CapacityStore
 from services.monitor.changes import find_changes
 from services.monitor.measured_store import MeasurementStore
 from services.monitor.measuring import Told, told_of
@@ -20,7 +22,7 @@ from services.monitor.store import BlockStore, Contracts, LookStore
 from services.monitor.tables import BlockRow
 from services.monitor.tidying import is_whole, kept_from
 from shared.contract.schema import Contract
-from shared.events import KpiReported, derived_id
+from shared.events import CapacityWord, KpiReported, derived_id
 from shared.feedback.joined import Versions, joined, table_versions
 from shared.spine.clock import monotonic
 from shared.spine.db import Database
@@ -71,7 +73,9 @@ class Closing:
             for first in range(0, len(pending), _AT_ONCE):
                 part = pending[first : first + _AT_ONCE]
                 told = await told_of(self._db, self._contracts, part, now)
-                judged = await asyncio.to_thread(self._judge, use_case, part, versions, now, told)
+                async with self._db.read() as session:
+                    words = await CapacityStore(session).list_of_blocks(use_case, {row.block for row in part})
+                judged = await asyncio.to_thread(self._judge, use_case, part, versions, now, told, words)
                 await self._report(judged, now)
         async with self._db.transaction() as session:
             await LookStore(session).set_closed_at(now)
@@ -103,7 +107,13 @@ class Closing:
             return [row for row in await BlockStore(session).list_due(now) if is_whole(row.block, first)]
 
     def _judge(
-        self, use_case: str, rows: Sequence[BlockRow], versions: Versions, now: dt.datetime, told: Told
+        self,
+        use_case: str,
+        rows: Sequence[BlockRow],
+        versions: Versions,
+        now: dt.datetime,
+        told: Told,
+        words: Mapping[str, Sequence[CapacityWord]],
     ) -> list[Judged]:
         blocks = {row.block for row in rows}
         frame = joined(self._location, use_case, now, blocks, versions, _READ)
@@ -113,7 +123,8 @@ class Closing:
             assert contract is not None, "a block without a contract is never due"
             of_row = (pl.col("block") == row.block) & (pl.col("release_sequence") == row.release_sequence)
             numbers = told.get((row.block, row.release_sequence))
-            report = report_block(frame.filter(of_row), contract, row.block, now, numbers)
+            said = words.get(row.block, ())
+            report = report_block(frame.filter(of_row), contract, row.block, now, numbers, said)
             if row.judged is not None and report.status == "closed":
                 # Rows came late to a block that was judged early: it does not become unjudged.
                 report = replace(report, status="judged", mature=True)
@@ -123,8 +134,8 @@ class Closing:
     def judge_again(
         self, use_case: str, rows: Sequence[BlockRow], versions: Versions, now: dt.datetime
     ) -> list[dict[str, Any]]:
-        """The numbers of these blocks from the table, as known at `now`; nothing is reported."""
-        return [one.report.as_dict() for one in self._judge(use_case, rows, versions, now)] if rows else []
+        """The numbers of these blocks from the table alone, as known at `now`; nothing is reported."""
+        return [one.report.as_dict() for one in self._judge(use_case, rows, versions, now, {}, {})] if rows else []
 
     async def _report(self, judged: Sequence[Judged], now: dt.datetime) -> None:
         """State and event commit together; numbers that did not change are not told again."""
@@ -157,7 +168,9 @@ def _due_at(contract: Contract, block: str, report: BlockReport) -> dt.datetime 
 
 
 def _event(row: BlockRow, report: BlockReport, now: dt.datetime) -> KpiReported:
-    revision = row.revision + 1
+    revision, numbers = row.revision + 1, report.as_dict()
+    # As a document it is kept; times are read from text only where JSON is.
+    words = [CapacityWord.model_validate_json(json.dumps(word)) for word in report.capacity_changes]
     return KpiReported.begin(
         id=derived_id("kpi_reported", row.use_case, row.block, str(row.release_sequence), str(revision)),
         source=SOURCE,
@@ -170,5 +183,5 @@ def _event(row: BlockRow, report: BlockReport, now: dt.datetime) -> KpiReported:
         contract_digest=row.contract_digest,
         revision=revision,
         replaces=row.event_id,
-        **report.as_dict(),
+        **numbers | {"capacity_changes": words},
     )

@@ -4,12 +4,20 @@ from typing import Annotated
 
 from faststream import Context
 
+from services.monitor.capacity import CapacityStore
 from services.monitor.measured_store import MeasurementStore
 from services.monitor.measuring import place_of
 from services.monitor.store import Contracts, ContractStore, EvaluationStore, ReleaseStore
 from services.monitor.technical_store import ActivationStore
 from shared.contract.schema import Contract
-from shared.events import ActivationReported, MeasurementRecorded, ModelReleased, PackageEvaluated, UseCaseApplied
+from shared.events import (
+    ActivationReported,
+    CapacityChanged,
+    MeasurementRecorded,
+    ModelReleased,
+    PackageEvaluated,
+    UseCaseApplied,
+)
 from shared.spine.clock import Clock
 from shared.spine.db import Db
 from shared.spine.inbox import first_time
@@ -26,6 +34,7 @@ def add_handlers(router: ServiceRouter) -> None:
     subscribe(router, PackageEvaluated)(on_package_evaluated)
     subscribe(router, ActivationReported)(on_activation_reported)
     subscribe(router, MeasurementRecorded)(on_measurement_recorded)
+    subscribe(router, CapacityChanged)(on_capacity_changed)
 
 
 async def on_use_case_applied(event: UseCaseApplied, db: Db, contracts: ContractsDep) -> None:
@@ -69,3 +78,11 @@ async def on_measurement_recorded(event: MeasurementRecorded, db: Db, clock: Clo
         # Its own row is the inbox: one row for each value is enough.
         if await MeasurementStore(session).add(event, block):
             await MeasurementStore(session).touch(event.use_case, block)
+
+
+async def on_capacity_changed(event: CapacityChanged, db: Db) -> None:
+    """Keep a team's word: the report of its block shows what could be taken, and from when on."""
+    async with db.transaction() as session:
+        if await first_time(session, event):
+            await CapacityStore(session).add(event)
+            await MeasurementStore(session).touch(event.use_case, event.block)

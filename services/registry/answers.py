@@ -1,5 +1,6 @@
 """What the registry's API says and hears, as documents."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -9,7 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.registry.ledger import Link
 from services.registry.promotion import HYPOTHESIS, Judgement, why_not_now
 from services.registry.standing import Standing
-from services.registry.tables import ActivationRow, CandidateRow, PackageRow, RejectionRow, ReleaseRow, UseCaseRow
+from services.registry.tables import (
+    ActivationRow,
+    CandidateRow,
+    CapacityRow,
+    PackageRow,
+    RejectionRow,
+    ReleaseRow,
+    UseCaseRow,
+)
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Signs that turn the direction of text make a line of the ledger read otherwise than it is.
@@ -39,6 +48,37 @@ class RollbackAsked(Asked):
     reason: Words
     to: Digest | None = None
     released_by: Who | None = None
+
+
+class CapacityAsked(Asked):
+    """Take at most so many cases of a decision in a block (the current one); the reason stands in the ledger."""
+
+    decision: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    limit: Annotated[int, Field(ge=0, le=1_000_000_000)]
+    reason: Words
+    block: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")] | None = None
+    changed_by: Who | None = None
+
+
+class CapacityWord(BaseModel):
+    """What a team has said: in this block at most `limit` of the `contract_limit`; the newest of a block counts."""
+
+    use_case: str
+    sequence: int
+    block: str
+    decision: str
+    limit: int
+    contract_limit: int
+    reason: str
+    changed_by: str
+    changed_at: datetime
+    event_id: str
+
+
+class CapacityAnswer(CapacityWord):
+    """The same, with an average day before and after."""
+
+    forecast: dict[str, Any] | None
 
 
 class Released(BaseModel):
@@ -97,7 +137,7 @@ class Candidate(BaseModel):
 
 
 class UseCase(BaseModel):
-    """A use case, the contract in force, what is served, and the open candidate (when one use case is asked for)."""
+    """A use case: contract in force, release, what teams said of blocks that have not ended, the open candidate."""
 
     use_case: str
     revision: int
@@ -107,6 +147,7 @@ class UseCase(BaseModel):
     applied_at: datetime
     release: Released | None
     activations: list[Activation]
+    capacity: list[CapacityWord] = []
     candidate: Candidate | None = None
     contract: dict[str, Any] | None = None
 
@@ -162,6 +203,7 @@ def use_case(
     activations: list[ActivationRow],
     contract: dict[str, Any] | None = None,
     waiting: Candidate | None = None,
+    capacity: Sequence[CapacityRow] = (),
 ) -> UseCase:
     """Put the rows of one use case together."""
     return UseCase(
@@ -173,9 +215,16 @@ def use_case(
         applied_at=row.applied_at,
         release=Released.model_validate(release) if release else None,
         activations=[Activation.model_validate(each) for each in activations if each.use_case == row.use_case],
+        capacity=[capacity_word(word) for word in capacity],
         candidate=waiting,
         contract=contract,
     )
+
+
+def capacity_word(row: CapacityRow) -> CapacityWord:
+    """One word of a team."""
+    said = {name: getattr(row, name) for name in CapacityWord.model_fields if name != "limit"}
+    return CapacityWord(limit=row.cases, **said)
 
 
 def candidate(row: CandidateRow, standing: Standing, judgement: Judgement, now: datetime) -> Candidate:

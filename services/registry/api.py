@@ -1,5 +1,6 @@
 """The registry's HTTP routes for use cases, releases and the ledger; thin."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from services.registry import answers
 from services.registry.applying import Application, Served, plan_application, put_in_force
 from services.registry.candidate_store import CandidateStore
 from services.registry.candidates import gather_evidence
+from services.registry.capacity import CapacityStore
 from services.registry.http import (
     Approver,
     BoundedRoute,
@@ -32,8 +34,8 @@ from services.registry.releases import Refusal, RollbackAsk
 from services.registry.rollbacks import grant, plan_rollback
 from services.registry.standing import Standing, assert_unchanged, load_standing
 from services.registry.store import ActivationStore, LedgerStore, PackageRows, ReleaseStore, UseCaseStore
-from services.registry.tables import ReleaseRow
-from shared.contract import Contract, Policy
+from services.registry.tables import CapacityRow, ReleaseRow
+from shared.contract import Contract, Policy, block_of
 from shared.contract.json_schema import contract_json_schema
 from shared.contract.problems import ContractError
 from shared.contract.read import read_contract
@@ -111,7 +113,15 @@ async def list_use_cases(parts: PartsOf, _caller: Reader) -> list[answers.UseCas
         activations = list(await ActivationStore(session).list_all())
         releases = ReleaseStore(session)
         rows = await UseCaseStore(session).list_all()
-        return [answers.use_case(row, await releases.get_current(row.use_case), activations) for row in rows]
+        return [
+            answers.use_case(
+                row,
+                await releases.get_current(row.use_case),
+                activations,
+                capacity=await _capacity(session, row.use_case, row.contract_digest, parts),
+            )
+            for row in rows
+        ]
 
 
 @router.get("/use_cases/{use_case}")
@@ -124,7 +134,16 @@ async def get_use_case(use_case: UseCaseName, parts: PartsOf, _caller: Reader) -
         activations = list(await ActivationStore(session).list_all())
         release = await ReleaseStore(session).get_current(use_case)
         waiting = await _candidate(session, standing, parts.clock.now())
-        return answers.use_case(row, release, activations, standing.contract.to_json(), waiting)
+        capacity = await _capacity(session, use_case, row.contract_digest, parts)
+        return answers.use_case(row, release, activations, standing.contract.to_json(), waiting, capacity)
+
+
+async def _capacity(session: AsyncSession, use_case: str, contract: str, parts: Parts) -> Sequence[CapacityRow]:
+    """What teams have said of blocks that have not ended."""
+    if parts.clock.known is None or not await CapacityStore(session).get_last(use_case):
+        return ()
+    under = await UseCaseStore(session).get_contract(contract)
+    return await CapacityStore(session).list_for(use_case, block_of(under, parts.clock.known))
 
 
 async def _candidate(session: AsyncSession, standing: Standing, now: datetime) -> answers.Candidate | None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.registry import api, api_packages
+from services.registry import api, api_capacity, api_packages
 from services.registry.candidates import decide_candidates
+from services.registry.capacity import CapacityStore
 from services.registry.handlers import add_handlers, decide_rollbacks
 from services.registry.http import Parts
 from services.registry.measuring import Measuring
@@ -47,7 +48,7 @@ def make_app(settings: RegistrySettings) -> FastAPI:
         clock=clock,
         db=db,
         router=router,
-        http=[api.router, api_packages.router],
+        http=[api.router, api_capacity.router, api_packages.router],
         context={"packages": packages, "patience": Patience(settings.registry_package_wait_seconds)},
         background=[partial(asyncio.to_thread, warm)],
         detail=partial(describe, db),
@@ -63,6 +64,7 @@ async def describe(db: Database) -> dict[str, Any]:
         rows = await UseCaseStore(session).list_all()
         releases = {row.use_case: await ReleaseStore(session).get_current(row.use_case) for row in rows}
         activations = await ActivationStore(session).list_all()
+        capacity = {row.use_case: await CapacityStore(session).get_last(row.use_case) for row in rows}
     found: dict[str, Any] = {}
     for row in rows:
         release = releases[row.use_case]
@@ -75,6 +77,7 @@ async def describe(db: Database) -> dict[str, Any]:
         found[row.use_case] = {
             "revision": row.revision,
             "contract_digest": row.contract_digest,
+            "capacity_sequence": capacity[row.use_case],
             "release": release
             and {
                 "sequence": release.sequence,

@@ -168,6 +168,27 @@ class CandidateRow(Base):
     status: Mapped[str] = mapped_column(String(16), index=True)
 
 
+class CapacityRow(Base):
+    """A team's word on how many cases it takes in one block; never changed, the newest of a block counts."""
+
+    __tablename__ = "registry_capacity_changes"
+    __table_args__ = (
+        CheckConstraint("sequence >= 1", name="sequence_counts_from_one"),
+        CheckConstraint("cases >= 0 AND cases <= contract_limit", name="within_the_contract"),
+    )
+
+    use_case: Mapped[str] = mapped_column(ForeignKey("registry_use_cases.use_case"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    block: Mapped[str] = mapped_column(String(16), index=True)
+    decision: Mapped[str] = mapped_column(String(64))
+    cases: Mapped[int]
+    contract_limit: Mapped[int]
+    reason: Mapped[str] = mapped_column(Text)
+    changed_by: Mapped[str] = mapped_column(String(256))
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+    event_id: Mapped[str] = mapped_column(String(256), unique=True)
+
+
 class EvaluationRow(Base):
     """What a package would have cost in a judged block: once per role, never changed, whatever is said later."""
 
@@ -254,5 +275,5 @@ def _append_only(row: type[Base]) -> None:
         event.listen(table, "after_create", postgres.execute_if(dialect="postgresql"))
 
 
-for _row in (ContractRow, ReleaseRow, EvaluationRow, LedgerRow):
+for _row in (ContractRow, ReleaseRow, CapacityRow, EvaluationRow, LedgerRow):
     _append_only(_row)

@@ -16,11 +16,12 @@ from services.serving import metrics, snapshot
 from services.serving.answers import Version
 from services.serving.decode import Decoder
 from services.serving.live import Live, Served
+from services.serving.lowered import Capacities
 from services.serving.score import Coalescer, Scorer, Scores
 from services.serving.shares import ONE_HOST, Hosts, narrowed
 from shared.contract import Contract, Policy
 from shared.contract.arms import draw_of
-from shared.events import ModelReleased
+from shared.events import CapacityChanged, ModelReleased
 from shared.package.compiled.runtime import CompiledScorer, OutsideError, load_compiled
 from shared.package.golden import check_golden
 from shared.package.read import Package, read_package
@@ -131,6 +132,7 @@ class Activator:
     changed: Callable[[], None]
     seed: int = 0
     hosts: Hosts = ONE_HOST
+    capacities: Capacities = field(default_factory=Capacities)
     contracts: dict[str, Contract] = field(default_factory=dict)
     wanted: dict[str, ModelReleased] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
@@ -144,6 +146,14 @@ class Activator:
         self.served.contracts[contract.use_case] = contract
         async with self.news:
             self.news.notify_all()
+
+    async def lower(self, event: CapacityChanged) -> None:
+        """Let a team's word bind from the next decision on; late and repeated ones change nothing."""
+        if self.capacities.hear(event):
+            live = self.served.lower(event.use_case, self.capacities)
+            self.changed()
+            if live:
+                await self._remember(live)
 
     async def want(self, release: ModelReleased) -> None:
         """Make a release live unless it is old news."""
@@ -235,16 +245,11 @@ class Activator:
         if manifest.behaviour_digest != release.behaviour_digest:
             raise PackageRefused("digest", f"the package behaves as {manifest.behaviour_digest}")
         shares = self.hosts.shares(policy, release.use_case)
-        version = Version(
-            release.use_case,
-            release.sequence,
-            release.package_digest,
-            release.behaviour_digest,
-            release.contract_digest,
-            narrowed(policy, shares),
-            draw_of(contract, self.seed),
-            shares,
-        )
+        mine = narrowed(policy, shares)
+        digests = (release.package_digest, release.behaviour_digest, release.contract_digest)
+        lowered = self.capacities.policies(release.use_case, mine)
+        drawn = draw_of(contract, self.seed)
+        version = Version(release.use_case, release.sequence, *digests, mine, drawn, shares, lowered)
         return Live(release, version, Decoder(contract), loaded.model)
 
     async def _go_live(self, live: Live, started: float) -> None:
@@ -260,12 +265,16 @@ class Activator:
         if not gc.get_freeze_count():
             # What is loaded now lives long: the collector need not look at it on every full pass.
             gc.freeze()
-        try:
-            await asyncio.to_thread(snapshot.save, self.snapshots, live.release, live.contract)
-        except OSError:
-            log.exception("the release snapshot could not be written")
+        await self._remember(live)
         await self.report(Report(live.release, "active", None, None, (monotonic() - started) * 1000))
         await self._warm_target(live)
+
+    async def _remember(self, live: Live) -> None:
+        words = self.capacities.of(live.version.use_case)
+        try:
+            await asyncio.to_thread(snapshot.save, self.snapshots, live.release, live.contract, words)
+        except OSError:
+            log.exception("the release snapshot could not be written")
 
     async def _warm_target(self, live: Live) -> None:
         """Load what a rollback would go back to; serving does not depend on it."""

@@ -36,6 +36,7 @@ class Version:
     """What an answer says about where it comes from: one release, captured before scoring.
 
     `shares` is what this host gives of the release's capacities; the capacities of `policy` end where they end.
+    `lowered`: the policies of blocks for which a team has lowered a capacity; empty, nothing is asked of it.
     """
 
     use_case: str
@@ -47,6 +48,18 @@ class Version:
     # None where the contract takes neither a control share nor an audit share.
     draw: Draw | None = None
     shares: Mapping[str, Share] = field(default_factory=dict)
+    lowered: Mapping[str, Policy] = field(default_factory=dict)
+
+    def shares_in(self, block: str) -> Mapping[str, Share]:
+        """What this host gives in a block: a lowered capacity ends earlier, and its last places are gone."""
+        policy = self.lowered.get(block)
+        if policy is None:
+            return self.shares
+        ends = policy.limits
+        return {
+            name: share._replace(size=max(0, min(share.size, ends[name] - share.before)))
+            for name, share in self.shares.items()
+        }
 
 
 class Served(msgspec.Struct, frozen=True):

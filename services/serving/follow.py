@@ -13,7 +13,7 @@ from services.serving import metrics
 from services.serving.activate import Activator
 from services.serving.settings import ServingSettings
 from shared.contract import Contract
-from shared.events import MalformedEventError, ModelReleased, TimeAdvanced, UseCaseApplied, from_record
+from shared.events import CapacityChanged, MalformedEventError, ModelReleased, TimeAdvanced, UseCaseApplied, from_record
 from shared.spine.clock import Clock
 from shared.spine.errors import TransientError
 from shared.spine.settings import FETCH_WAIT_MS
@@ -21,7 +21,7 @@ from shared.spine.topics import provision
 
 log = logging.getLogger(__name__)
 
-TOPICS = (UseCaseApplied.topic, ModelReleased.topic, TimeAdvanced.topic)
+TOPICS = (UseCaseApplied.topic, ModelReleased.topic, CapacityChanged.topic, TimeAdvanced.topic)
 START_SECONDS = 30.0
 
 
@@ -99,6 +99,8 @@ class Follower:
                     await self._on_applied(from_record(UseCaseApplied, value, headers))
                 case ModelReleased.topic:
                     await self._on_released(from_record(ModelReleased, value, headers))
+                case CapacityChanged.topic:
+                    await self.activator.lower(from_record(CapacityChanged, value, headers))
                 case TimeAdvanced.topic:
                     await self._on_time(from_record(TimeAdvanced, value, headers))
         except (MalformedEventError, ValidationError) as error:

@@ -73,15 +73,17 @@ class Health:
             active={name: each.version.sequence for name, each in live.items()},
             refused=dict(self.activator.refused),
             packages={name: each.version.package_digest for name, each in live.items()},
+            capacity=dict(self.activator.capacities.heard),
         )
 
     def capacity(self) -> dict[str, dict[str, Any]]:
         """What this host gives of each capacity, in the last two blocks that it has seen of each use case."""
         taken, found = self.journal.look().taken.by_use_case, {}
         for name, live in self.activator.served.live.items():
-            blocks, shares = taken.get(name, {}), live.version.shares
-            if shares:
-                found[name] = {block: left_of(shares, blocks[block]) for block in sorted(blocks)[-SHOWN_BLOCKS:]}
+            blocks, version = taken.get(name, {}), live.version
+            if version.shares:
+                last = sorted(blocks)[-SHOWN_BLOCKS:]
+                found[name] = {block: left_of(version.shares_in(block), blocks[block]) for block in last}
         return found
 
     def measure(self) -> None:
@@ -109,6 +111,7 @@ class Health:
             "pending": pending,
             "detail": {
                 "releases": said["releases"],
+                "capacity_obeyed": said["capacity"],
                 "workers": said["workers"],
                 "kafka": "away" if self.follower.away else "there",
                 "degraded": self.degraded(),

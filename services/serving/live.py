@@ -1,10 +1,11 @@
 """What a worker serves now: one immutable pair of model and release per use case, switched by one assignment."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from services.serving.answers import Version
 from services.serving.decode import Decoder
+from services.serving.lowered import Capacities
 from services.serving.one_row import OneRow
 from services.serving.score import Coalescer
 from shared.contract import Contract
@@ -46,6 +47,15 @@ class Served:
             return False
         self.live[name] = live
         return True
+
+    def lower(self, use_case: str, capacities: Capacities) -> Live | None:
+        """What is live decides under its teams' newest words from now on; None where nothing is live."""
+        live = self.live.get(use_case)
+        if live is None:
+            return None
+        lowered = capacities.policies(use_case, live.version.policy)
+        self.live[use_case] = replace(live, version=replace(live.version, lowered=lowered))
+        return live
 
     def contract(self, use_case: str) -> Contract | None:
         """The contract of what is served, or else the one that was applied last."""

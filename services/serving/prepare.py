@@ -9,6 +9,7 @@ from services.serving.decode import Ask, Rows
 from services.serving.entries import Head, Message
 from services.serving.faults import Refused
 from services.serving.ledger import CapacityTaken
+from services.serving.lowered import decide_lowered
 from services.serving.score import Scores
 from services.serving.shares import behind_others
 
@@ -36,7 +37,10 @@ def prepare(
     rows = ask.rows
     drawn = version.draw.arms(request_id, rows.flagged) if version.draw else None
     seen = behind_others(taken, version.shares, version.use_case, rows.blocks)
-    decided = answers.decide_rows(version.policy, rows, scores, seen, version.use_case, drawn)
+    if version.lowered and not version.lowered.keys().isdisjoint(rows.blocks):
+        decided = decide_lowered(version, rows, scores, seen, drawn)
+    else:
+        decided = answers.decide_rows(version.policy, rows, scores, seen, version.use_case, drawn)
     written = answers.served_events(version, request_id, rows, scores, decided, latency_ms)
     time = max(rows.times)
     estimates = answers.estimates(version.policy, scores, decided.decisions)

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from services.serving.lowered import Capacities, Words
 from services.serving.segments import write_atomically
 from shared.contract import Contract
 from shared.events import ModelReleased, from_record, to_record
@@ -14,24 +15,34 @@ log = logging.getLogger(__name__)
 
 
 class Remembered(NamedTuple):
-    """What was served last."""
+    """What was served last, and what its teams had said about their capacity."""
 
     release: ModelReleased
     contract: Contract
+    words: Words
 
 
-def save(directory: Path, release: ModelReleased, contract: Contract) -> None:
-    """Remember a release with its contract, unless a newer one is remembered already."""
+def save(directory: Path, release: ModelReleased, contract: Contract, words: Words | None = None) -> None:
+    """Remember a release with its contract, unless a newer one is remembered already; words are added to those known.
+
+    A worker that has heard less than its neighbour must not make the host forget.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{release.use_case}.json"
-    if (known := _read(path)) and known.release.sequence > release.sequence:
+    known = _read(path)
+    if known and known.release.sequence > release.sequence:
         return
+    heard = Capacities()
+    for one in (known.words if known else {}, words or {}):
+        heard.add(release.use_case, one)
     record = to_record(release)
-    document = {
+    document: dict[str, Any] = {
         "headers": [[name, value.decode()] for name, value in record.headers],
         "event": record.value.decode(),
         "contract": contract.to_json(),
     }
+    if told := heard.of(release.use_case):
+        document["capacity"] = told
     write_atomically(path, json.dumps({**document, "sha256": _digest(document)}).encode(), sync=True)
 
 
@@ -53,7 +64,11 @@ def _read(path: Path) -> Remembered | None:
             raise ValueError("it is not what was written")
         headers = [(str(name), str(value).encode()) for name, value in document["headers"]]
         release = from_record(ModelReleased, document["event"].encode(), headers)
-        return Remembered(release, Contract.model_validate(document["contract"]))
+        words = {
+            str(block): {str(name): (int(sequence), int(limit)) for name, (sequence, limit) in decisions.items()}
+            for block, decisions in document.get("capacity", {}).items()
+        }
+        return Remembered(release, Contract.model_validate(document["contract"]), words)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -138,8 +138,9 @@ class Turn:
         ledger: Ledger,
         used: dict[tuple[str, str], dict[str, int]],
     ) -> Chosen:
-        live, ask, policy = one.live, one.ask, one.live.version.policy
+        live, ask = one.live, one.ask
         of = live.version.use_case, ask.rows.blocks[0]
+        policy = live.version.lowered.get(of[1], live.version.policy)
         taken = used.get(of)
         if taken is None:
             seen = behind_others(ledger.taken, live.version.shares, of[0], of[1:])

@@ -114,6 +114,7 @@ class Worker:
     async def resume(self) -> None:
         """Start from the snapshot; what Kafka says later replaces it."""
         for remembered in snapshot.load(self.settings.directory / "releases"):
+            self.activator.capacities.add(remembered.release.use_case, remembered.words)
             await self.activator.learn(remembered.contract)
             await self.activator.want(remembered.release)
 

@@ -29,6 +29,8 @@ class WorkerState(msgspec.Struct, frozen=True):
     active: dict[str, int]
     refused: dict[str, int]
     packages: dict[str, str]
+    # Use case -> the newest word of a team on its capacity that this worker obeys.
+    capacity: dict[str, int] = {}
 
     @property
     def unsettled(self) -> list[str]:
@@ -77,10 +79,12 @@ def summary(states: list[WorkerState], expected: int, instance: int) -> Mapping[
     mine = [state for state in states if state.instance == instance]
     clocks = [state.clock for state in states]
     names = {name for state in states for name in state.active}
+    told = {name for state in states for name in state.capacity}
     return {
         "clock": min((clock for clock in clocks if clock), default=None) if all(clocks) else None,
         "starting": sum(not state.ready for state in states) + max(0, expected - len(mine)),
         "activations": sum(len(state.unsettled) for state in states),
         "releases": {name: min(state.active.get(name, 0) for state in states) for name in sorted(names)},
+        "capacity": {name: min(state.capacity.get(name, 0) for state in states) for name in sorted(told)},
         "workers": [msgspec.to_builtins(s) for s in sorted(states, key=lambda s: (s.instance, s.slot))],
     }

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Annotated, Any, TypeVar
@@ -14,8 +14,9 @@ from services.trainer.evaluation import Due, DueBlock, list_due
 from services.trainer.history import EvaluationStore
 from services.trainer.metrics import TRAINER_EVALUATIONS_TOTAL
 from services.trainer.runs import SOURCE
-from shared.contract import Contract
+from shared.contract import Contract, Lowered
 from shared.evaluation.block import Evaluated, evaluate_block
+from shared.evaluation.lowered import lowered_of
 from shared.evaluation.models import Model, Models
 from shared.events import Event, PackageEvaluated
 from shared.feedback.joined import Versions, joined, table_versions
@@ -47,11 +48,18 @@ class Evaluations:
             versions = await _in_thread(table_versions, self._feedback)
             for block in blocks:
                 contract = facts.contracts[block.last.contract]
-                found = await _in_thread(self._evaluate, contract, block, versions)
+                words = await self._words(use_case, block)
+                found = await _in_thread(self._evaluate, contract, block, versions, words)
                 if found:
                     await self._record(contract, block, found)
 
-    def _evaluate(self, contract: Contract, block: DueBlock, versions: Versions) -> Found:
+    async def _words(self, use_case: str, block: DueBlock) -> list[Lowered]:
+        """What teams had said about their capacity in the block, as its report tells it."""
+        async with self._db.read() as session:
+            report = await EvaluationStore(session).get_report(use_case, block.block, block.last.release_sequence)
+        return lowered_of(report)
+
+    def _evaluate(self, contract: Contract, block: DueBlock, versions: Versions, words: Sequence[Lowered]) -> Found:
         """Evaluate on the block's rows with the labels known when it was judged, whenever this is done."""
         rows = joined(self._feedback, contract.use_case, block.last.judged_at, [block.block], versions)
         judged = {report.release_sequence for report in block.reports}
@@ -62,7 +70,7 @@ class Evaluations:
         for package, roles in groupby(block.due, key=lambda due: due.package):
             try:
                 model = self._models.get(package)
-                evaluated = evaluate_block(rows, model.score(rows), model.policy(contract))
+                evaluated = evaluate_block(rows, model.score(rows), model.policy(contract), words)
             except PackageRefused as refused:
                 log.warning("a package cannot be evaluated", extra={"package": package, "why": str(refused)[:500]})
                 continue

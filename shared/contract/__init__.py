@@ -5,6 +5,7 @@ from shared.contract.changes import changed, objective_only
 from shared.contract.decide import Choice, Reason, decide, estimate_of
 from shared.contract.durations import Duration
 from shared.contract.json_schema import contract_json_schema, schema_text
+from shared.contract.lowered import Lowered, decide_through, limits_at, with_limits
 from shared.contract.policy import CONSTANT, ESTIMATE, Policy, Rule, derive_policy, without_capacity
 from shared.contract.problems import ContractError, Problem
 from shared.contract.read import read_contract
@@ -23,6 +24,7 @@ __all__ = [
     "Demand",
     "Duration",
     "Feature",
+    "Lowered",
     "Money",
     "OutcomeError",
     "Policy",
@@ -38,8 +40,10 @@ __all__ = [
     "cost_minor",
     "decide",
     "decide_in_order",
+    "decide_through",
     "derive_policy",
     "estimate_of",
+    "limits_at",
     "mean_demand",
     "money",
     "next_block",
@@ -49,5 +53,6 @@ __all__ = [
     "schema_text",
     "shadow_prices",
     "value_minor",
+    "with_limits",
     "without_capacity",
 ]

@@ -26,6 +26,10 @@ class Drawn(NamedTuple):
         """Which rows are decided without the model."""
         return [arm == "control" for arm in self.arms]
 
+    def of(self, rows: Sequence[int]) -> Drawn:
+        """The entries of some rows."""
+        return Drawn([self.arms[row] for row in rows], [self.propensities[row] for row in rows])
+
 
 @dataclass(frozen=True)
 class Draw:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from shared.contract import Policy, decide_in_order
+from shared.contract import Lowered, Policy, decide_through
 from shared.evaluation.block import control_cases, cost_of
 from shared.feedback.accounting import countable
 
@@ -26,12 +26,19 @@ def in_order_of_serving(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("event_time", "request_id", "position")
 
 
-def decide_again(rows: pl.DataFrame, scores: Scores, under: Sequence[Key], policies: Mapping[Key, Policy]) -> list[str]:
+def decide_again(
+    rows: pl.DataFrame,
+    scores: Scores,
+    under: Sequence[Key],
+    policies: Mapping[Key, Policy],
+    words: Sequence[Lowered] = (),
+) -> list[str]:
     """The decision of each row, in the order given: row i under `policies[under[i]]`; control cases stay control cases.
 
-    One ledger for all: where a release changes within a block, the next one has what the one before it left.
+    One ledger for all: where a release changes within a block, the next one has what the one before it left. `words`:
+    what teams had said about their capacity, each from its time on.
     """
-    blocks = rows["block"].to_list()
+    blocks, times = rows["block"].to_list(), rows["event_time"].to_list() if words else []
     flagged = (rows["flagged"].list.len().fill_null(0) > 0).to_list()
     control = control_cases(rows)
     used: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -40,9 +47,9 @@ def decide_again(rows: pl.DataFrame, scores: Scores, under: Sequence[Key], polic
     for key, run in groupby(under):
         last = first + sum(1 for _ in run)
         part = slice(first, last)
-        decided = decide_in_order(
-            policies[key], blocks[part], scores[part], flagged[part], used, control[part]
-        ).decisions
+        decided = decide_through(
+            policies[key], blocks[part], times[part], scores[part], flagged[part], words, used, control[part]
+        )
         for block, decision in zip(blocks[part], decided, strict=True):
             used[block][decision] += 1
         decisions += decided

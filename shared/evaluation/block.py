@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from shared.contract import Policy, cost_in_order, cost_minor, decide_in_order
+from shared.contract import Lowered, Policy, cost_in_order, cost_minor, decide_through
 from shared.feedback.accounting import countable
 
 Scores = NDArray[np.float64]
@@ -28,8 +28,10 @@ class Evaluated:
     brier: float | None
 
 
-def evaluate_block(rows: pl.DataFrame, scores: Scores, policy: Policy) -> Evaluated:
+def evaluate_block(rows: pl.DataFrame, scores: Scores, policy: Policy, words: Sequence[Lowered] = ()) -> Evaluated:
     """Decide all rows of a block again with capacities of their own, and price them beside what was really decided.
+
+    What teams had said about their capacity (`words`) binds these decisions as it bound those that were served.
 
     `rows` are joined rows in event order (`decision`, `flagged`, `label`, `value`, `scores`, `block`), `scores` the
     package's. Both costs are over the same labelled rows, by the same costs. Who serves does not decide which cases are
@@ -37,7 +39,8 @@ def evaluate_block(rows: pl.DataFrame, scores: Scores, policy: Policy) -> Evalua
     """
     rows = countable(rows, policy)
     flagged = (rows["flagged"].list.len().fill_null(0) > 0).to_list()
-    decided = decide_in_order(policy, rows["block"].to_list(), scores, flagged, control=control_cases(rows)).decisions
+    blocks, times = rows["block"].to_list(), rows["event_time"].to_list() if words else []
+    decided = decide_through(policy, blocks, times, scores, flagged, words, control=control_cases(rows))
     known = rows["labelled"].to_numpy()
     labelled = rows.filter("labelled")
     taken = [decision for decision, there in zip(decided, known.tolist(), strict=True) if there]

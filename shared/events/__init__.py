@@ -1,6 +1,7 @@
 """The catalogue of events: every topic, who says it, who listens, what it means."""
 
 from shared.events.base import MAX_ROWS, Event, derived_id
+from shared.events.capacity import CapacityChanged, CapacityWord
 from shared.events.lifecycle import (
     ActivationReported,
     DriftDetected,
@@ -30,6 +31,7 @@ CATALOGUE: dict[str, type[Event]] = {
         TrainingFinished,
         ModelRejected,
         ModelReleased,
+        CapacityChanged,
         ActivationReported,
         PredictionServed,
         OutcomeRecorded,
@@ -47,6 +49,8 @@ __all__ = [
     "CATALOGUE",
     "MAX_ROWS",
     "ActivationReported",
+    "CapacityChanged",
+    "CapacityWord",
     "DriftDetected",
     "Event",
     "KpiReported",

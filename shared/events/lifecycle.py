@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.events.base import Count, Digest, Document, Event, Instant, Minor, Name, Numbers, Ordinal, Part, Short, Text
+from shared.events.capacity import CapacityWord
 from shared.events.measurements import MeasuredKpi
 
 
@@ -211,6 +212,7 @@ class KpiReported(Event):
     estimated: EstimatedBlock | None = None
     incidents: Annotated[list[Text], Field(max_length=64)] = []
     measured: Annotated[dict[Name, MeasuredKpi], Field(max_length=50)] = {}
+    capacity_changes: Annotated[list[CapacityWord], Field(max_length=1000)] = []
 
 
 class MovedFeature(Part):

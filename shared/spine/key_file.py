@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-Role = Literal["viewer", "operator", "approver", "publisher"]
-ROLES: tuple[Role, ...] = ("viewer", "operator", "approver", "publisher")
+Role = Literal["viewer", "operator", "approver", "publisher", "reviewer"]
+ROLES: tuple[Role, ...] = ("viewer", "operator", "approver", "publisher", "reviewer")
 # 256 random bits: no salt and no slow hash is needed against guessing. The prefix lets logs and scanners know a key.
 KEY_PREFIX = "hr_"
 KEY_BYTES = 32

@@ -13,7 +13,20 @@ from headrace.cli import app
 
 COMMANDS = (
     *("up", "down", "status", "validate", "apply", "train", "release", "rollback", "watch", "events", "ledger"),
-    *("rebuild", "init", "import-mlflow", "dead", "keys", "asyncapi", "demo", "query", "data", "backtest", "measure"),
+    *(
+        "rebuild",
+        "init",
+        "import-mlflow",
+        "dead",
+        "keys",
+        "asyncapi",
+        "demo",
+        "query",
+        "data",
+        "backtest",
+        "measure",
+        "capacity",
+    ),
 )
 
 
@@ -50,6 +63,7 @@ def test_so_does_every_command_for_dead_letters(command: str) -> None:
         ("release", "flights", "ab" * 32, "--reason", "reviewed"),
         ("rollback", "flights", "--reason", "complaints"),
         ("measure", "flights", "contacts", "0.3"),
+        ("capacity", "flights", "review", "100", "--reason", "ill"),
         ("watch",),
         ("events",),
         ("events", "--explain", "some-id"),

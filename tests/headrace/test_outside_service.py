@@ -1,6 +1,7 @@
 """Another team's service, with nothing of ours in it, and our strict decoder understand each other on real Kafka."""
 
 import ast
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +23,8 @@ from shared.spine.topics import provision
 from tests.delivery.seen import everything
 from tests.events.records import example
 
-KNOWN = {"argparse", "cloudevents", "collections", "confluent_kafka", "json", "sys", "typing"}
+KNOWN = {"argparse", "cloudevents", "collections", "confluent_kafka", "datetime", "json", "sys", "typing"}
+MEASURED = datetime(2013, 3, 4, 16, 20, tzinfo=UTC)
 E = TypeVar("E", bound=Event)
 
 
@@ -60,6 +62,7 @@ async def test_what_it_says_is_what_our_services_read(kafka: str) -> None:
     ]
     measured = await heard(kafka, MeasurementRecorded, "billing")
     assert (measured.name, measured.value, measured.unit, measured.id) == ("contacts", 2.0, "contacts", "case-7")
+    assert measured.time == MEASURED
     training = await heard(kafka, TrainingRequested, "billing")
     assert (training.reason, training.kind_of_cause, training.source) == ("a new carrier", "service", "outside-service")
     rollback = await heard(kafka, RollbackRequested, "billing")

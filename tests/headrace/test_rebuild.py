@@ -28,6 +28,7 @@ from headrace.rebuild import check
 from headrace.registry_client import RegistryClient
 print(*asyncio.run(check(Path("."), RegistryClient({url!r}), {use_case!r})), sep="|")
 """
+COMPARED = "1 use cases, 2 releases, 1 rejections, 1 changed capacities"
 EXPLAIN = "from pathlib import Path; from headrace import explain; explain.run(Path('.'), {id!r}, {json})"
 
 
@@ -37,13 +38,14 @@ def own(topic: str, use_case: str = "flights_late", **changes: Any) -> Event:
 
 
 def events(use_case: str = "flights_late") -> list[Event]:
-    """A contract, two releases, a rejection."""
+    """A contract, two releases, a rejection, a team's word on its capacity."""
     released = own("model_released", use_case, sequence=1, cause="first", id=f"{use_case}-1")
     return [
         own("use_case_applied", use_case, id=f"{use_case}-0"),
         released,
         released.model_copy(update={"sequence": 2, "cause": "person", "id": f"{use_case}-2"}),
         own("model_rejected", use_case, id=f"{use_case}-3"),
+        own("capacity_changed", use_case, id=f"{use_case}-4"),
     ]
 
 
@@ -62,6 +64,9 @@ class Registry(BaseHTTPRequestHandler):
         ]
         if path.endswith("/releases"):
             answer = [{**one, "released_at": one["time"]} for one in self.said if one["type"] == "model_released"]
+        elif path.endswith("/capacity"):
+            words = [one for one in self.said if one["type"] == "capacity_changed"]
+            answer = [{**one, "changed_at": one["time"], "event_id": one["id"]} for one in words]
         elif path.endswith("/ledger"):
             answer = {"entries": [
                 {"kind": one["type"], "event_id": one["id"], "package_digest": one.get("package_digest"),
@@ -93,7 +98,7 @@ def url() -> Iterator[str]:
 def test_what_the_registry_says_equals_what_its_events_make(url: str) -> None:
     with RegistryClient(url) as registry:
         assert differences(fold(events()), said_by(registry)) == []
-    assert summary(fold(events())) == "1 use cases, 2 releases, 1 rejections"
+    assert summary(fold(events())) == COMPARED
 
 
 def test_repeated_events_and_those_of_strangers_change_nothing() -> None:
@@ -104,7 +109,9 @@ def test_repeated_events_and_those_of_strangers_change_nothing() -> None:
 def test_every_difference_is_named_with_both_sides() -> None:
     told, kept = events(), events()
     kept[2] = kept[2].model_copy(update={"cause": "promotion"})
-    lines = differences(fold(told), fold(kept[:3]))
+    kept[4] = kept[4].model_copy(update={"limit": 7})
+    lines = differences(fold(told), fold([*kept[:3], kept[4]]))
+    assert lines.pop(0) == "flights_late, capacity 1 limit: its events say 120, it says 7"
     assert [line.split(":")[0] for line in lines] == [
         "flights_late, rejection flights_late-3",
         "flights_late, release 2 cause",
@@ -129,7 +136,7 @@ async def test_check_and_explain_read_what_lies_on_kafka(kafka: str, url: str) -
     publisher = Publisher(options)
     await publisher.send([to_record(event) for event in said])
     await publisher.stop()
-    assert _run(kafka, COMMAND.format(url=url, use_case=use_case)) == "1 use cases, 2 releases, 1 rejections|[]\n"
+    assert _run(kafka, COMMAND.format(url=url, use_case=use_case)) == f"{COMPARED}|[]\n"
     Registry.said = Registry.said[:2]
     assert "release 2 cause: its events say person" in _run(kafka, COMMAND.format(url=url, use_case=use_case))
     shown = json.loads(_run(kafka, EXPLAIN.format(id=f"{use_case}-2", json=True)))

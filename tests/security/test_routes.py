@@ -11,6 +11,7 @@ NEEDED = {
     ("registry", "POST", "/v1/use_cases"): "approver",
     ("registry", "POST", "/v1/use_cases/{use_case}/releases"): "operator",
     ("registry", "POST", "/v1/use_cases/{use_case}/rollbacks"): "operator",
+    ("registry", "POST", "/v1/use_cases/{use_case}/capacity"): "reviewer",
     ("registry", "PUT", "/v1/packages/{digest}"): "publisher",
     ("console", "POST", "/v1/notifications/test"): "operator",
     ("serving", "POST", "/v1/{use_case}/predict"): "publisher",
@@ -42,7 +43,7 @@ async def test_a_route_that_changes_something_is_refused_to_all_but_one_role(rou
     assert {route.service for route in reading} == {"registry", "trainer", "monitor", "console", "serving"}
     for route in reading:
         if route.path not in OPEN:
-            assert route.allowed == ["viewer", "operator", "approver", "publisher"], route
+            assert route.allowed == ["viewer", "operator", "approver", "publisher", "reviewer"], route
 
     page = PAGE.read_text(encoding="utf-8")
     assert END in page
