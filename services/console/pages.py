@@ -20,8 +20,6 @@ from services.console.words import count, day, money
 from shared.feedback.joined import Versions
 
 TEMPLATES = Path(__file__).parent / "templates"
-# What a page may do, said to the browser too: show itself, and nothing else.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 @cache

@@ -1,13 +1,12 @@
 """PURE: the kept events as tables that SQL can be asked of, beside `decisions`, `outcomes` and `joined`."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from services.console.facts import newest
-from shared.events import Event, KpiReported, ReportPublished, UseCaseApplied
+from shared.events import Event, KpiReported, UseCaseApplied
 
 _INSTANT = pl.Datetime("us", "UTC")
 _TEXT, _WHOLE, _NUMBER = pl.String(), pl.Int64(), pl.Float64()
@@ -54,11 +53,6 @@ def frames_of(events: Sequence[Event]) -> dict[str, pl.DataFrame]:
         "history": ((_use_case(one), one.topic, one.time, one.id) for one in once),
     }
     return {name: pl.DataFrame(list(rows[name]), schema=schema, orient="row") for name, schema in SCHEMAS.items()}
-
-
-def known_by(events: Iterable[Event], as_of: datetime) -> list[Event]:
-    """Those of event time <= as_of; what the console itself said is not asked about."""
-    return [event for event in events if event.time <= as_of and not isinstance(event, ReportPublished)]
 
 
 def newest_of_each(reports: Iterable[KpiReported]) -> list[KpiReported]:
