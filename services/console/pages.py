@@ -16,7 +16,8 @@ from services.console.plots import Curve, Mark, plot
 from services.console.report import Desk, Report
 from services.console.states import ORDER, Standing
 from services.console.story import kinds
-from services.console.words import count, day, money
+from services.console.targets import Target
+from services.console.words import count, day, money, number
 from shared.feedback.joined import Versions
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -42,6 +43,7 @@ def sponsor_page(report: Report, asker: Asker, versions: Versions, earlier: Sequ
         worth=report.worth,
         asks=asks(report),
         value_plot=_value_plot(report),
+        target_plots=[(one, _target_plot(one)) for one in report.targets if one.by_day],
         desk_plots=[(desk, _desk_plot(desk, report)) for desk in report.desks],
         asked=list(asker.asked.values()),
         command=asker.command,
@@ -106,6 +108,16 @@ def _value_plot(report: Report) -> Markup:
     title = f"Saved since {day(report.period.first)}, in {contract.currency}"
     drawn = plot([str(row[0]) for row in rows], [Curve("good", sums)], form, title, _marks(report))
     return Markup(drawn)  # noqa: S704  made of dates and numbers
+
+
+def _target_plot(target: Target) -> Markup:
+    assert target.by_day is not None
+    rows = target.by_day.rows
+    limits = [float(one.value) for one in (target.most, target.least) if one is not None and one.value is not None]
+    lines = [Curve("limit", [limit] * len(rows)) for limit in limits]
+    lines.append(Curve("used", [float(row[1]) for row in rows]))
+    drawn = plot([str(row[0]) for row in rows], lines, number, f"{target.what}, each day")
+    return Markup(drawn)  # noqa: S704  made of dates and numbers, and of a text that is escaped there
 
 
 def _desk_plot(desk: Desk, report: Report) -> Markup:

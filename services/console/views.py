@@ -84,6 +84,10 @@ def _capacity(one: KpiReported) -> Iterator[tuple[Any, ...]]:
 def _measured(one: KpiReported) -> Iterator[tuple[Any, ...]]:
     for name, value in one.quality.items():
         yield *_key(one), name, float(value)
+    # What others measure; a day without a value has no row.
+    for name, kpi in one.model_dump().get("measured", {}).items():
+        if kpi["value"] is not None:
+            yield *_key(one), name, float(kpi["value"])
 
 
 def _terms(one: UseCaseApplied) -> Iterator[tuple[Any, ...]]:
