@@ -26,7 +26,7 @@ from shared.spine.settings import SpineSettings
 TOPICS = {event.topic for event in (UseCaseApplied, ModelReleased, KpiReported)}
 _DECIDING = [
     *("request_id", "position", "release_sequence", "package_digest", "contract_digest", "scores", "decision"),
-    "flagged",
+    *("flagged", "arm"),
 ]
 SIMPLE = (
     "labels are taken as they came: as if no decision changed what happens afterwards",

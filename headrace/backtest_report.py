@@ -170,7 +170,9 @@ def unknown(contract: Contract, rows: pl.DataFrame, now: Any) -> dict[str, int]:
     seen_after = contract.label.observed_when
     if seen_after == "always":
         return found
-    shown, would = (pl.col(name).is_in(list(seen_after)) for name in ("decision", "again"))
+    # An audited case shows its label whatever is decided.
+    audited = pl.col("arm") == "audit"
+    shown, would = (pl.col(name).is_in(list(seen_after)) | audited for name in ("decision", "again"))
     return found | {
         "hidden_by_what_was_served": rows.filter(~shown).height,
         "shown_only_by_the_backtest": rows.filter(~shown & would).height,

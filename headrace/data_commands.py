@@ -19,6 +19,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command(
         epilog="Example:  headrace backtest flights_late --contract small.yaml --from 2013-04-01 --to 2013-04-30"
     )(backtest)
+    app.command(epilog="Example:  headrace value flights_late --from 2013-04-01 --to 2013-04-30")(value)
 
 
 def query(
@@ -101,6 +102,33 @@ def backtest(
         typer.echo(json.dumps(found.to_json(), indent=2))
     else:
         show_backtest(found, console)
+
+
+def value(
+    context: typer.Context,
+    use_case: UseCase,
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="first block, as 2013-04-01")],
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="last block, itself included")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a use case earned, against no model and its forecast; exit code 1 when reports and tables differ."""
+    import asyncio
+
+    from headrace.run_info import read_run_info
+    from headrace.show_value import show_value
+    from headrace.status import event_time
+    from headrace.value import run
+
+    home = settings_of(context).home
+    days = (_a_day(first, "--from"), _a_day(last, "--to"))
+    if days[0] > days[1]:
+        raise typer.BadParameter("must not lie before --from", param_hint="--to")
+    found = run(home, use_case, *days, asyncio.run(event_time(read_run_info(home))))
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        show_value(found, console)
+    raise typer.Exit(0 if found.check.same else 1)
 
 
 def _a_day(said: str, option: str) -> date:

@@ -86,7 +86,7 @@ def labels(rows: pl.DataFrame, contract: Contract) -> dict[str, Any]:
     seen_after = contract.label.observed_when
     if seen_after == "always":
         return {"positive": contract.classes[-1:], "selected": False, "seen_after": [], "never_seen": 0}
-    never = rows.filter(~pl.col("decision").is_in(list(seen_after))).height
+    never = rows.filter(~pl.col("decision").is_in(list(seen_after)) & (pl.col("arm") != "audit")).height
     return {"positive": contract.classes[-1:], "selected": True, "seen_after": list(seen_after), "never_seen": never}
 
 

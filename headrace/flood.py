@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from shared.contract import Policy, decide_in_order, without_capacity
+from shared.evaluation.block import control_cases
 
 
 def flood(priced: pl.DataFrame, policy: Policy, limits: Mapping[int, int]) -> dict[str, Any] | None:
@@ -19,7 +20,10 @@ def flood(priced: pl.DataFrame, policy: Policy, limits: Mapping[int, int]) -> di
         return None
     free = without_capacity(policy)
     flagged = (priced["flagged"].list.len().fill_null(0) > 0).to_list()
-    decided = decide_in_order(free, priced["block"].to_list(), priced["scores"].to_list(), flagged).decisions
+    control = control_cases(priced)
+    decided = decide_in_order(
+        free, priced["block"].to_list(), priced["scores"].to_list(), flagged, control=control
+    ).decisions
     rows = priced.select("block", "label", "release_sequence").with_columns(decision=pl.Series(decided))
     wanted = rows.group_by("block").agg(
         (pl.col("decision") == capped).sum().alias("wanted"),

@@ -108,7 +108,8 @@ class Player:
             answered = {
                 row: p["prediction_id"]
                 for row, p in zip(hour.rows, predictions, strict=False)
-                if observed == "always" or p["decision"] in observed
+                # An audited case is looked into, whatever was decided.
+                if observed == "always" or p["decision"] in observed or p.get("arm") == "audit"
             }
             self._ids |= answered
         kind = "label" if self.scenario.contract.classification else "value"

@@ -16,6 +16,7 @@ from services.monitor.settings import MonitorSettings
 from services.monitor.store import BlockStore, Contracts, LookStore, ReleaseStore
 from services.monitor.technical_rollbacks import TechnicalRollbacks
 from services.monitor.tidying import Tidying
+from services.monitor.values import Values
 from shared.package import PackageStore
 from shared.spine import logs
 from shared.spine.app import Service, build_app, serve
@@ -38,8 +39,8 @@ class Monitor:
         self.closing = Closing(self.db, settings.feedback_location, self.contracts, settings.monitor_keep_days)
         self.rollbacks = Rollbacks(self.db, self.contracts)
         self.technical = TechnicalRollbacks(self.db, settings.feedback_location, self.contracts)
-        baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
-        self.drifting = Drifting(self.db, settings.feedback_location, self.contracts, baselines, settings.seed)
+        self.baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
+        self.drifting = Drifting(self.db, settings.feedback_location, self.contracts, self.baselines, settings.seed)
         router = ServiceRouter("monitor", settings.instance, settings.kafka_session_seconds)
         add_handlers(router)
         self.service = Service(
@@ -92,8 +93,10 @@ class Monitor:
 
 def make_app(settings: MonitorSettings) -> FastAPI:
     """Everything wired together; nothing runs before the app's lifespan begins."""
-    app = build_app(Monitor(settings).service)
+    monitor = Monitor(settings)
+    app = build_app(monitor.service)
     app.state.feedback = settings.feedback_location
+    app.state.values = Values(monitor.db, monitor.contracts, monitor.baselines)
     return app
 
 

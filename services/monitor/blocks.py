@@ -11,7 +11,7 @@ from services.monitor.quality import quality
 from shared.contract.capacity import block_bounds
 from shared.contract.policy import Policy, derive_policy
 from shared.contract.schema import Contract
-from shared.contract.value import cost_minor
+from shared.evaluation.arms import ArmTotals, arm_totals, priced
 from shared.feedback.accounting import countable
 
 Status = Literal["closed", "judged", "given_up"]
@@ -32,6 +32,7 @@ class BlockReport:
     positives: int
     decisions: dict[str, int]
     reasons: dict[str, int]
+    arms: dict[str, ArmTotals]
     capacity_limit: dict[str, int]
     capacity_used: dict[str, int]
     currency: str
@@ -72,6 +73,7 @@ def report_block(rows: pl.DataFrame, contract: Contract, block: str, now: dt.dat
         positives=labelled.filter(pl.col("label") == policy.classes[-1]).height if policy.task == "binary" else 0,
         decisions=decisions,
         reasons=_counts(rows["reason"]),
+        arms=arm_totals(rows, contract, policy),
         capacity_limit=policy.limits,
         capacity_used={name: decisions.get(name, 0) for name in policy.limits},
         currency=policy.currency,
@@ -98,7 +100,9 @@ def _status(rows: pl.DataFrame, contract: Contract, block: str, now: dt.datetime
     if now >= max(give_up, mature):
         return "given_up"
     seen_after = contract.label.observed_when
-    expected = rows if seen_after == "always" else rows.filter(pl.col("decision").is_in(list(seen_after)))
+    # An audited case is looked into, whatever was decided.
+    shows = pl.col("decision").is_in(list(seen_after)) | (pl.col("arm") == "audit")
+    expected = rows if seen_after == "always" else rows.filter(shows)
     return "judged" if now >= mature or (expected.height and expected["labelled"].all()) else "closed"
 
 
@@ -107,22 +111,9 @@ def _counts(column: pl.Series) -> dict[str, int]:
 
 
 def _money(labelled: pl.DataFrame, policy: Policy) -> tuple[int, int]:
-    """Cost with and without the model. Classes cost the same for every row, so pairs are counted, not rows."""
-    pairs: list[tuple[str, list[float], str | None, float | None, int]]
-    if policy.task != "regression":
-        groups: Iterable[tuple[Any, ...]] = labelled.group_by("decision", "label").len().iter_rows()
-        pairs = [(decision, [], label, None, count) for decision, label, count in groups]
-    else:
-        columns = labelled.select("decision", "scores", "value").iter_rows()
-        pairs = [(decision, scores, None, value, 1) for decision, scores, value in columns]
-    cost = sum(
-        count * cost_minor(policy, decision, scores, label, value) for decision, scores, label, value, count in pairs
-    )
-    without = sum(
-        count * cost_minor(policy, policy.without_model, scores, label, value)
-        for _, scores, label, value, count in pairs
-    )
-    return cost, without
+    """Cost with and without the model."""
+    rows = priced(labelled, policy)
+    return sum(row.rows * row.cost for row in rows), sum(row.rows * row.without for row in rows)
 
 
 def _measured(

@@ -25,7 +25,7 @@ from shared.spine.outbox import add_to_outbox
 
 log = logging.getLogger(__name__)
 SOURCE = "headrace/monitor"
-_READ = ["release_sequence", "decision", "reason", "scores", "flagged"]
+_READ = ["release_sequence", "decision", "reason", "scores", "flagged", "arm"]
 # So many blocks are read and reported in one go: a bound for memory when a long silence ends.
 _AT_ONCE = 31
 

@@ -219,6 +219,15 @@ class BlockStore:
         query = select(BlockRow).where(BlockRow.use_case == use_case, BlockRow.release_sequence == release_sequence)
         return list(await self._session.scalars(query.order_by(BlockRow.block)))
 
+    async def list_reported(self, use_case: str, first: str, last: str) -> list[BlockRow]:
+        """Reported blocks from `first` to `last`, both included, in ledger order."""
+        query = (
+            select(BlockRow)
+            .where(BlockRow.use_case == use_case, BlockRow.block.between(first, last), BlockRow.report.is_not(None))
+            .order_by(BlockRow.block, BlockRow.release_sequence)
+        )
+        return list(await self._session.scalars(query))
+
     async def list_judged(self, use_case: str) -> list[BlockRow]:
         """Judged blocks in block order: what evidence is made of."""
         query = (

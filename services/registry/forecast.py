@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from services.registry.measure import Row, count_money
 from shared.contract import Policy
+from shared.evaluation.out_of_sample import Row, count_money
 
 
 @dataclass(frozen=True)

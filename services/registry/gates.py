@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from services.registry.measure import Money, Row, best_constant, count_money, quality
+from services.registry.measure import best_constant, quality
 from shared.contract import Contract, DayScores, Demand, Policy, mean_demand, money
+from shared.evaluation.out_of_sample import Money, Row, count_money
 
 
 @dataclass(frozen=True)

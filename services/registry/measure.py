@@ -1,80 +1,14 @@
-"""PURE: what a package would have decided, cost and scored on out-of-sample rows, in event order."""
+"""PURE: how well a package scores out-of-sample rows, and what the best constant would have cost on them."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from shared.contract import CONSTANT, Policy, cost_minor, decide_in_order, outcome_problem
-
-
-class Row(Protocol):
-    """A scored row of a package's reference; `volume` is the true size of its block, of which rows are a sample."""
-
-    @property
-    def block(self) -> str: ...
-    @property
-    def scores(self) -> tuple[float, ...]: ...
-    @property
-    def flagged(self) -> bool: ...
-    @property
-    def label(self) -> str | None: ...
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def volume(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class Money:
-    """Minor units over all blocks, each block scaled to its true volume; exact, hence fractions."""
-
-    blocks: int
-    volume: int
-    labelled: int
-    decisions: Mapping[str, Fraction]
-    cost: Fraction
-    cost_without_model: Fraction
-
-    @property
-    def value(self) -> Fraction:
-        """What the decisions earned against deciding without a model."""
-        return self.cost_without_model - self.cost
-
-
-def labelled(policy: Policy, rows: Iterable[Row]) -> list[Row]:
-    """The rows whose outcome is known and possible."""
-    return [row for row in rows if _is_known(policy, row)]
-
-
-def count_money(policy: Policy, rows: Sequence[Row]) -> Money:
-    """Decide the rows again, in the order given, with a capacity ledger of their own; count the labelled ones."""
-    decisions: dict[str, Fraction] = {}
-    cost = without = Fraction(0)
-    known = volume = 0
-    blocks = _by_block(rows)
-    for block in blocks.values():
-        weight = Fraction(block[0].volume, len(block))
-        chosen = decide_in_order(
-            _sampled(policy, block),
-            [row.block for row in block],
-            [row.scores for row in block],
-            [row.flagged for row in block],
-        ).decisions
-        for decision, count in Counter(chosen).items():
-            decisions[decision] = decisions.get(decision, Fraction(0)) + weight * count
-        told = [pair for pair in zip(chosen, block, strict=True) if _is_known(policy, pair[1])]
-        known += len(told)
-        cost += weight * sum(_cost(policy, decision, row) for decision, row in told)
-        without += weight * sum(_cost(policy, policy.without_model, row) for _, row in told)
-        volume += block[0].volume
-    counted = {name: decisions[name] for name in policy.decisions if decisions.get(name)}
-    return Money(len(blocks), volume, known, counted, cost, without)
+from shared.contract import CONSTANT, Policy, cost_minor
+from shared.evaluation.out_of_sample import Row, by_block, cost_of_row, is_known, labelled, share_of, with_changes
 
 
 def best_constant(policy: Policy, rows: Sequence[Row]) -> tuple[str, Fraction]:
@@ -95,7 +29,7 @@ def quality(policy: Policy, rows: Sequence[Row]) -> dict[str, float]:
     known = labelled(policy, rows)
     if not known:
         return {}
-    sizes = {block: len(members) for block, members in _by_block(rows).items()}
+    sizes = {block: len(members) for block, members in by_block(rows).items()}
     weights = np.array([row.volume / sizes[row.block] for row in known])
     scores = np.array([row.scores for row in known])
     if policy.task == "regression":
@@ -118,51 +52,16 @@ def _auc(truth: NDArray[np.float64], scores: NDArray[np.float64], weights: NDArr
     return {"auc": float(np.mean(areas))}
 
 
-def _is_known(policy: Policy, row: Row) -> bool:
-    return outcome_problem(policy, row.label, row.value) is None
-
-
-def _cost(policy: Policy, decision: str, row: Row) -> int:
-    return cost_minor(policy, decision, row.scores, row.label, row.value)
-
-
-def _by_block(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    blocks: dict[str, list[Row]] = {}
-    for row in rows:
-        blocks.setdefault(row.block, []).append(row)
-    return blocks
-
-
-def _sampled(policy: Policy, block: Sequence[Row]) -> Policy:
-    """A sample of a block may use the sample's share of each capacity."""
-    if len(block) == block[0].volume or not policy.limits:
-        return policy
-    rules = tuple(
-        rule if rule.capacity is None else rule.model_copy(update={"capacity": _share(rule.capacity, block)})
-        for rule in policy.rules
-    )
-    return _with(policy, rules=rules)
-
-
-def _with(policy: Policy, **changes: Any) -> Policy:
-    """Built anew: a copy would keep the cached limits of the original."""
-    return Policy(**{name: getattr(policy, name) for name in Policy.model_fields} | changes)
-
-
-def _share(limit: int, block: Sequence[Row]) -> int:
-    return limit * len(block) // block[0].volume
-
-
 def _constant_cost(policy: Policy, decision: str, rows: Sequence[Row]) -> Fraction:
     total = Fraction(0)
     limit = policy.limits.get(decision)
-    for block in _by_block(rows).values():
-        left = len(block) if limit is None else _share(limit, block)
+    for block in by_block(rows).values():
+        left = len(block) if limit is None else share_of(limit, block)
         weight = Fraction(block[0].volume, len(block))
         total += weight * sum(
-            _cost(policy, decision if place < left else policy.without_model, row)
+            cost_of_row(policy, decision if place < left else policy.without_model, row)
             for place, row in enumerate(block)
-            if _is_known(policy, row)
+            if is_known(policy, row)
         )
     return total
 
@@ -173,8 +72,8 @@ def _best_estimate(policy: Policy, rows: Sequence[Row]) -> tuple[str, Fraction]:
     ordered = sorted(row.value for row in known if row.value is not None)
     place = min(len(ordered) - 1, under * len(ordered) // max(under + over, 1)) if ordered else 0
     constant = ordered[place] if ordered else 0.0
-    fixed = _with(policy, constant=constant)
-    sizes = {block: len(members) for block, members in _by_block(rows).items()}
+    fixed = with_changes(policy, constant=constant)
+    sizes = {block: len(members) for block, members in by_block(rows).items()}
     total = sum(
         (
             Fraction(row.volume, sizes[row.block]) * cost_minor(fixed, CONSTANT, row.scores, row.label, row.value)

@@ -18,6 +18,7 @@ from services.serving.decode import Decoder
 from services.serving.live import Live, Served
 from services.serving.score import Coalescer, Scorer, Scores
 from shared.contract import Contract, Policy
+from shared.contract.arms import draw_of
 from shared.events import ModelReleased
 from shared.package.compiled.runtime import CompiledScorer, OutsideError, load_compiled
 from shared.package.golden import check_golden
@@ -127,6 +128,7 @@ class Activator:
     snapshots: Path
     report: Callable[[Report], Awaitable[None]]
     changed: Callable[[], None]
+    seed: int = 0
     contracts: dict[str, Contract] = field(default_factory=dict)
     wanted: dict[str, ModelReleased] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
@@ -237,6 +239,7 @@ class Activator:
             release.behaviour_digest,
             release.contract_digest,
             policy,
+            draw_of(contract, self.seed),
         )
         return Live(release, version, Decoder(contract), loaded.model)
 

@@ -15,9 +15,11 @@ import msgspec
 from services.serving.decode import Rows
 from services.serving.entries import Head, Message, Taken
 from services.serving.faults import Refused
+from services.serving.headers import cloud_headers
 from services.serving.ids import served_id
 from services.serving.ledger import CapacityTaken
 from shared.contract import Policy, Reason, decide, decide_in_order, estimate_of
+from shared.contract.arms import Draw, Drawn
 from shared.events import MAX_ROWS, PredictionServed
 
 # Well below the 1 MiB that an event may have; one decision alone may go up to the second.
@@ -38,6 +40,8 @@ class Version:
     behaviour_digest: str
     contract_digest: str
     policy: Policy
+    # None where the contract takes neither a control share nor an audit share.
+    draw: Draw | None = None
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -60,7 +64,7 @@ class Served(msgspec.Struct, frozen=True):
     reasons: Sequence[str] = []
     places: list[int | None] = []
     propensities: list[float] = []
-    arms: list[str] = []
+    arms: Sequence[str] = []
     flagged: list[list[str]] = []
     numbers: Mapping[str, Sequence[float | None]] = {}
     categories: Mapping[str, Sequence[str | None]] = {}
@@ -73,6 +77,7 @@ class Decided(NamedTuple):
     reasons: list[Reason]
     places: list[int | None]
     taken: Taken
+    drawn: Drawn | None = None
 
 
 SERVED_JSON = msgspec.json.Encoder()
@@ -80,24 +85,33 @@ _SERVED = msgspec.json.Decoder(Served)
 
 
 def decide_rows(
-    policy: Policy, rows: Rows, scores: Sequence[Sequence[float]], counts: CapacityTaken, use_case: str
+    policy: Policy,
+    rows: Rows,
+    scores: Sequence[Sequence[float]],
+    counts: CapacityTaken,
+    use_case: str,
+    drawn: Drawn | None = None,
 ) -> Decided:
-    """Decide row by row in the order of the request, each with the capacity that the rows before it left."""
+    """Decide row by row in the order of the request, each with the capacity that the rows before it left.
+
+    `drawn`: the arm of each row, where the contract takes a share.
+    """
+    control = drawn.control if drawn else None
     used = {block: counts.of(use_case, block) for block in (rows.blocks if len(rows) == 1 else set(rows.blocks))}
     if len(rows) > FEW_ROWS:
-        found = decide_in_order(policy, rows.blocks, scores, [bool(each) for each in rows.flagged], used)
+        found = decide_in_order(policy, rows.blocks, scores, [bool(each) for each in rows.flagged], used, control)
         taken: Taken = {}
         for (block, decision), count in Counter(zip(rows.blocks, found.decisions, strict=True)).items():
             taken.setdefault(block, {})[decision] = count
-        return Decided(found.decisions, found.reasons, found.places, taken)
-    decided = Decided([], [], [], {})
+        return Decided(found.decisions, found.reasons, found.places, taken, drawn)
+    decided = Decided([], [], [], {}, drawn)
     left: dict[str, dict[str, int]] = {}
-    for block, score, flagged in zip(rows.blocks, scores, rows.flagged, strict=True):
+    for row, (block, score, flagged) in enumerate(zip(rows.blocks, scores, rows.flagged, strict=True)):
         room = left.get(block)
         if room is None:
             before = used[block]
             room = left[block] = {name: limit - before.get(name, 0) for name, limit in policy.limits.items()}
-        decision, reason, _ = decide(policy, score, room, bool(flagged))
+        decision, reason, _ = decide(policy, score, room, bool(flagged), control is not None and control[row])
         place = None
         if decision in room:
             room[decision] -= 1
@@ -180,8 +194,8 @@ def _event(
         decisions=decided.decisions[part],
         reasons=decided.reasons[part],
         places=decided.places[part],
-        propensities=[1.0] * count,
-        arms=["model"] * count,
+        propensities=decided.drawn.propensities[part] if decided.drawn else [1.0] * count,
+        arms=decided.drawn.arms[part] if decided.drawn else ["model"] * count,
         flagged=rows.flagged[part],
         numbers=numbers,
         categories=categories,
@@ -211,19 +225,6 @@ def message_of(event: Served, body: bytes, source: str, time: datetime) -> Messa
     return Message(PredictionServed.topic, f"{event.use_case}/{event.request_id}", headers, len(body))
 
 
-def cloud_headers(topic: str, name: str, source: str, time: datetime) -> list[tuple[str, str]]:
-    """Return the CloudEvents headers of an event that begins a story (shared.events writes the same)."""
-    return [
-        ("ce_specversion", "1.0"),
-        ("ce_type", topic),
-        ("content-type", "application/json"),
-        ("ce_id", name),
-        ("ce_source", source),
-        ("ce_time", time.isoformat().replace("+00:00", "Z")),
-        ("ce_correlationid", name),
-    ]
-
-
 def estimates(policy: Policy, scores: Sequence[Sequence[float]], decisions: Sequence[str]) -> list[float]:
     """Return the numbers that a regression decided for; empty for a classification."""
     if policy.task != "regression":
@@ -239,6 +240,7 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     decision: str
     reason: str
     flagged: Sequence[str] = []
+    arm: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -258,10 +260,10 @@ def render(head: Head, events: Sequence[Served]) -> bytes:
     predictions: list[Prediction] = []
     for event in events:
         start, name = event.first_position, event.request_id
-        stated = _stated(head, event.scores, start)
+        stated, arms = _stated(head, event.scores, start), _arms(head, event)
         predictions += [
             Prediction(f"{name}/{start + row}", *said)
-            for row, said in enumerate(zip(stated, event.decisions, event.reasons, event.flagged, strict=True))
+            for row, said in enumerate(zip(stated, event.decisions, event.reasons, event.flagged, arms, strict=True))
         ]
     return SERVED_JSON.encode(
         Said(
@@ -279,6 +281,13 @@ def _stated(head: Head, scores: Sequence[Sequence[float]], start: int) -> Sequen
     if head.estimates:
         return head.estimates[start : start + len(scores)]
     return [dict(zip(head.classes, each, strict=True)) if len(each) > 1 else each[0] for each in scores]
+
+
+def _arms(head: Head, event: Served) -> Sequence[str | msgspec.UnsetType]:
+    """What is said of each arm: nothing of the usual one."""
+    if not head.arms:
+        return [msgspec.UNSET] * len(event.decisions)
+    return [msgspec.UNSET if arm == "model" else arm for arm in event.arms]
 
 
 def read_served(body: bytes) -> Served:

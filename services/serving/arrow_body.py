@@ -52,7 +52,7 @@ def write_arrow(columns: Mapping[str, Sequence[Any]], said: Mapping[str, Any]) -
     import pyarrow as pa
 
     kinds: dict[str, pa.DataType] = {"flagged": pa.list_(pa.string())}
-    kinds |= dict.fromkeys(("prediction_id", "decision", "reason"), pa.string())
+    kinds |= dict.fromkeys(("prediction_id", "decision", "reason", "arm"), pa.string())
     schema = pa.schema(
         [(name, kinds.get(name, pa.float64())) for name in columns],
         metadata={name: str(value) for name, value in said.items()},

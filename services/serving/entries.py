@@ -26,7 +26,8 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `taken` is the capacity that its decisions took, by block and decision. `digest` is that of the request's records
     and `block` its latest block when the client named the request itself: only such requests can be asked for again.
-    `classes` (multiclass) and `estimates` (regression) are what the answer says beyond the events.
+    `classes` (multiclass) and `estimates` (regression) are what the answer says beyond the events; `arms`: whether it
+    says the arm of each row.
     `state` is the whole state before this entry; the first entry of each segment carries it, so that old ones may go.
     """
 
@@ -39,6 +40,7 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     estimates: list[float] = []
     taken: Taken = {}
     rows: int = 0
+    arms: bool = False
     messages: list[Message] = []
     state: dict[str, Any] | None = None
     dropped: dict[str, Any] | None = None

@@ -35,8 +35,8 @@ def columns_of(head: Head, events: Sequence[Served]) -> dict[str, list[Any]]:
         columns |= {f"score.{name}": [each[place] for each in scores] for place, name in enumerate(head.classes)}
     else:
         columns["score"] = [each[0] for each in scores]
-    for name in ("decision", "reason", "flagged"):
-        parts = {"decision": "decisions", "reason": "reasons"}.get(name, name)
+    for name in ("decision", "reason", "flagged", *(("arm",) if head.arms else ())):
+        parts = name if name == "flagged" else f"{name}s"
         columns[name] = list(chain.from_iterable(getattr(event, parts) for event in events))
     return columns
 

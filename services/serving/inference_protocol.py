@@ -134,7 +134,7 @@ def _description(live: Live) -> dict[str, Any]:
 
 def _outputs(live: Live) -> list[str]:
     scores = [f"score.{name}" for name in live.contract.classes] if live.contract.task == "multiclass" else ["score"]
-    return [OUTPUTS[0], *scores, *OUTPUTS[2:]]
+    return [OUTPUTS[0], *scores, *OUTPUTS[2:], *(("arm",) if live.version.draw else ())]
 
 
 def _kind(name: str) -> str:
@@ -186,7 +186,10 @@ def _refused(request: Request, detail: str, **more: Any) -> Refused:
 def _render(head: Head, events: Sequence[Served], *, wanted: Sequence[str]) -> bytes:
     first, columns = events[0], columns_of(head, events)
     outputs = [
-        {"name": name, "datatype": _kind(name), "shape": [len(columns[name])], "data": columns[name]} for name in wanted
+        {"name": name, "datatype": _kind(name), "shape": [len(columns[name])], "data": columns[name]}
+        for name in wanted
+        # A first answer from before the contract took a share has no arms to say.
+        if name in columns
     ]
     return SERVED_JSON.encode(
         {

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from services.serving import metrics
-from services.serving.answers import cloud_headers
 from services.serving.decode import find_duplicate_keys, read_time
 from services.serving.entries import Head, Message
 from services.serving.faults import CONTENT_TYPE, Refused, body_fault, problem_body
+from services.serving.headers import cloud_headers
 from services.serving.ids import new_request_id
 from services.serving.journal import Journal, SpoolFullError
 from services.serving.live import Served as Serving

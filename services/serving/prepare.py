@@ -33,7 +33,8 @@ def prepare(
 ) -> Prepared:
     """Decide all rows with what `taken` leaves; raises Refused for what no event and no entry can hold."""
     rows = ask.rows
-    decided = answers.decide_rows(version.policy, rows, scores, taken, version.use_case)
+    drawn = version.draw.arms(request_id, rows.flagged) if version.draw else None
+    decided = answers.decide_rows(version.policy, rows, scores, taken, version.use_case, drawn)
     written = answers.served_events(version, request_id, rows, scores, decided, latency_ms)
     time = max(rows.times)
     head = Head(
@@ -46,6 +47,7 @@ def prepare(
         estimates=answers.estimates(version.policy, scores, decided.decisions),
         taken=decided.taken,
         rows=len(rows),
+        arms=drawn is not None,
         messages=[answers.message_of(event, body, source, time) for event, body in written],
     )
     payload = entries.encode(head, [body for _, body in written])

@@ -72,7 +72,9 @@ class Worker:
         self.scoring = ThreadPoolExecutor(1, thread_name_prefix="score")
         reporter = Reporter(self.journal, self.clock, settings.source, settings.instance, str(self.slot))
         packages = Packages(PackageStore(settings.packages_location), settings.directory / "packages", self.scoring)
-        self.activator = Activator(self.served, packages, settings.directory / "releases", reporter, self.say)
+        self.activator = Activator(
+            self.served, packages, settings.directory / "releases", reporter, self.say, settings.seed
+        )
         self.follower = Follower(settings, self.activator, self.clock)
         self.health = Health(settings, self.slot, os.getpid(), self.journal, self.activator, self.follower, self.clock)
         self.parity = Parity(self.served, packages, settings.serving_parity_seconds, self.health.wrong)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from shared.contract.policy import CONSTANT, ESTIMATE, Policy
 
-Reason = Literal["cost", "capacity", "flagged"]
+Reason = Literal["cost", "capacity", "flagged", "control"]
 
 
 class Choice(NamedTuple):
@@ -19,20 +19,25 @@ class Choice(NamedTuple):
     expected_minor: float
 
 
-def decide(policy: Policy, scores: Sequence[float], left: Mapping[str, int], flagged: bool = False) -> Choice:
+def decide(
+    policy: Policy, scores: Sequence[float], left: Mapping[str, int], flagged: bool = False, control: bool = False
+) -> Choice:
     """Bayes choice: least expected cost plus shadow price; of equals, the first in the contract.
 
     `scores`: (P(positive),) for binary, P of every class for multiclass, (estimate,) for regression.
     `left`: what each capped decision has left in this block; nothing left, and the next cheapest is taken.
+    `control`: decided without the model, so that the model's value can be compared; so is what is `flagged`.
     ValueError where the scores are not finite or not as many as the policy has classes.
     """
     if policy.task == "regression":
         _finite(scores, 1)
-        return Choice(CONSTANT, "flagged", 0.0) if flagged else Choice(ESTIMATE, "cost", 0.0)
+        if flagged or control:
+            return Choice(CONSTANT, "flagged" if flagged else "control", 0.0)
+        return Choice(ESTIMATE, "cost", 0.0)
     chances = _chances(policy, scores)
-    if flagged:
+    if flagged or control:
         fallback = tuple(policy.cost_by_class[policy.without_model].values())
-        return Choice(policy.without_model, "flagged", _expected(chances, fallback))
+        return Choice(policy.without_model, "flagged" if flagged else "control", _expected(chances, fallback))
     cheapest = taken = policy.without_model
     least = least_priced = expected_taken = math.inf
     for name, costs, price, capped in policy.plan:

@@ -13,6 +13,8 @@ from shared.contract.policy import CONSTANT, ESTIMATE, Policy
 from shared.contract.shadow_price import expected_costs
 from shared.contract.value import cost_minor
 
+_WORDS: tuple[Reason, ...] = ("cost", "capacity", "flagged", "control")
+
 
 @dataclass(frozen=True)
 class Replayed:
@@ -29,32 +31,37 @@ def decide_in_order(
     scores: Sequence[Sequence[float]] | NDArray[np.float64],
     flagged: Sequence[bool] | NDArray[np.bool_] | None = None,
     used: Mapping[str, Mapping[str, int]] | None = None,
+    control: Sequence[bool] | NDArray[np.bool_] | None = None,
 ) -> Replayed:
     """What `decide` would say row after row; the rows must come sorted by (event time, prediction id).
 
-    Every block starts with its full capacity, less what is `used` of it. ValueError where columns differ in length or
-    scores are not finite.
+    `flagged` and `control` are decided without the model, and take no capacity. Every block starts with its full
+    capacity, less what is `used` of it. ValueError where columns differ in length or scores are not finite.
     """
     table = np.asarray(scores, dtype=np.float64)
-    out = np.zeros(len(blocks), dtype=bool) if flagged is None else np.asarray(flagged, dtype=bool)
+    odd, aside = (
+        np.zeros(len(blocks), dtype=bool) if which is None else np.asarray(which, dtype=bool)
+        for which in (flagged, control)
+    )
     if not blocks:
         return Replayed([], [], [])
     width = 1 if policy.task in ("binary", "regression") else len(policy.classes)
-    if table.shape != (len(blocks), width) or len(out) != len(blocks):
-        raise ValueError(f"{len(blocks)} blocks, {len(out)} flags and scores of shape {table.shape} do not fit")
+    if table.shape != (len(blocks), width) or not len(odd) == len(aside) == len(blocks):
+        raise ValueError(f"{len(blocks)} blocks, {len(odd)} flags and scores of shape {table.shape} do not fit")
     if not np.isfinite(table).all():
         raise ValueError("scores must be finite")
+    reasons = np.where(odd, _WORDS.index("flagged"), np.where(aside, _WORDS.index("control"), _WORDS.index("cost")))
     if policy.task == "regression":
-        decisions = [CONSTANT if bad else ESTIMATE for bad in out.tolist()]
-        return Replayed(decisions, ["flagged" if bad else "cost" for bad in out.tolist()], [None] * len(blocks))
-    return _classify(policy, blocks, table, out, used or {})
+        decisions = [CONSTANT if without else ESTIMATE for without in (odd | aside).tolist()]
+        return Replayed(decisions, [_WORDS[reason] for reason in reasons.tolist()], [None] * len(blocks))
+    return _classify(policy, blocks, table, reasons, used or {})
 
 
 def _classify(
     policy: Policy,
     blocks: Sequence[str],
     scores: NDArray[np.float64],
-    flagged: NDArray[np.bool_],
+    reasons: NDArray[np.int64],
     used: Mapping[str, Mapping[str, int]],
 ) -> Replayed:
     names = [rule.name for rule in policy.rules]
@@ -63,15 +70,15 @@ def _classify(
     cheapest = np.argmin(expected, axis=1)
     taken = np.argmin(priced, axis=1)
     places = np.zeros(len(blocks), dtype=np.int64)
+    by_model = reasons == _WORDS.index("cost")
     if policy.limits:
-        for block, rows in _by_block(blocks, np.flatnonzero(~flagged)):
+        for block, rows in _by_block(blocks, np.flatnonzero(by_model)):
             _ration(policy, used.get(block, {}), priced, rows, taken, places)
-    reasons = np.where(flagged, 2, taken != cheapest)
-    taken[flagged] = names.index(policy.without_model)
-    words: list[Reason] = ["cost", "capacity", "flagged"]
+    reasons = np.where(by_model & (taken != cheapest), _WORDS.index("capacity"), reasons)
+    taken[~by_model] = names.index(policy.without_model)
     return Replayed(
         [names[each] for each in taken.tolist()],
-        [words[each] for each in reasons.tolist()],
+        [_WORDS[each] for each in reasons.tolist()],
         [place or None for place in places.tolist()],
     )
 

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from shared.contract import Policy, decide_in_order
-from shared.evaluation.block import cost_of
+from shared.evaluation.block import control_cases, cost_of
 from shared.feedback.accounting import countable
 
 Scores = NDArray[np.float64]
@@ -27,19 +27,22 @@ def in_order_of_serving(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def decide_again(rows: pl.DataFrame, scores: Scores, under: Sequence[Key], policies: Mapping[Key, Policy]) -> list[str]:
-    """The decision of each row, in the order given: row i under `policies[under[i]]`.
+    """The decision of each row, in the order given: row i under `policies[under[i]]`; control cases stay control cases.
 
     One ledger for all: where a release changes within a block, the next one has what the one before it left.
     """
     blocks = rows["block"].to_list()
     flagged = (rows["flagged"].list.len().fill_null(0) > 0).to_list()
+    control = control_cases(rows)
     used: defaultdict[str, Counter[str]] = defaultdict(Counter)
     decisions: list[str] = []
     first = 0
     for key, run in groupby(under):
         last = first + sum(1 for _ in run)
         part = slice(first, last)
-        decided = decide_in_order(policies[key], blocks[part], scores[part], flagged[part], used).decisions
+        decided = decide_in_order(
+            policies[key], blocks[part], scores[part], flagged[part], used, control[part]
+        ).decisions
         for block, decision in zip(blocks[part], decided, strict=True):
             used[block][decision] += 1
         decisions += decided

@@ -32,11 +32,12 @@ def evaluate_block(rows: pl.DataFrame, scores: Scores, policy: Policy) -> Evalua
     """Decide all rows of a block again with capacities of their own, and price them beside what was really decided.
 
     `rows` are joined rows in event order (`decision`, `flagged`, `label`, `value`, `scores`, `block`), `scores` the
-    package's. Both costs are over the same labelled rows, by the same costs.
+    package's. Both costs are over the same labelled rows, by the same costs. Who serves does not decide which cases are
+    control cases: these stay as they were, and are equal on both sides of the pair.
     """
     rows = countable(rows, policy)
     flagged = (rows["flagged"].list.len().fill_null(0) > 0).to_list()
-    decided = decide_in_order(policy, rows["block"].to_list(), scores, flagged).decisions
+    decided = decide_in_order(policy, rows["block"].to_list(), scores, flagged, control=control_cases(rows)).decisions
     known = rows["labelled"].to_numpy()
     labelled = rows.filter("labelled")
     taken = [decision for decision, there in zip(decided, known.tolist(), strict=True) if there]
@@ -53,6 +54,11 @@ def evaluate_block(rows: pl.DataFrame, scores: Scores, policy: Policy) -> Evalua
         decisions=dict(sorted(Counter(decided).items())),
         brier=_brier(policy, scores[known], labelled),
     )
+
+
+def control_cases(rows: pl.DataFrame) -> list[bool]:
+    """Which logged rows were decided without the model, by the draw and not by what the model said."""
+    return (rows["arm"] == "control").to_list()
 
 
 def cost_of(

@@ -139,8 +139,23 @@ class RollbackRequested(Event):
     evidence: Numbers = {}
 
 
+class ArmReported(Part):
+    """One arm of a block: how many cases, and the money of those that are labelled; variances per case."""
+
+    cases: Count
+    labelled: Count
+    cost_minor: Minor
+    cost_without_model_minor: Minor
+    cost_variance: Annotated[float, Field(ge=0)]
+    value_variance: Annotated[float, Field(ge=0)]
+
+
 class KpiReported(Event):
-    """Value, volume, capacity use and quality of one release in one block; a correction names what it replaces."""
+    """Value, volume, capacity use and quality of one release in one block; a correction names what it replaces.
+
+    `arms`, where the contract takes a control or an audit share: control (decided without the model), model, and hidden
+    (decided by the model, with no label but of an audit). Sums are realised; an estimate made of them is not in here.
+    """
 
     topic: ClassVar[str] = "kpi_reported"
     publishers: ClassVar = ("monitor",)
@@ -165,6 +180,7 @@ class KpiReported(Event):
     positives: Count = 0
     decisions: dict[Short, Count]
     reasons: dict[Short, Count]
+    arms: dict[Short, ArmReported] = {}
     capacity_limit: dict[Short, Count] = {}
     capacity_used: dict[Short, Count] = {}
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

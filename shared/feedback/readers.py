@@ -26,5 +26,6 @@ READERS = (
     Reader("command", "headrace.query", "answers SQL"),
     Reader("command", "headrace.catalogue", "describes the tables"),
     Reader("command", "headrace.backtest", "decides logged rows again"),
+    Reader("command", "headrace.value", "prices what was reported again, to the cent"),
     Reader("command", "headrace.collect", "counts what a demo left"),
 )

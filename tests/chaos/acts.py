@@ -30,13 +30,15 @@ _MOST_MILLISECONDS_INTO_A_COMMIT = 25.0
 class Chaos:
     """One run's disturbances. `at` starts those of a moment, `settle` waits until their causes have ended."""
 
-    def __init__(self, system: System, plan: Plan, seed: int, use_case: str, ledger: Acknowledged) -> None:
+    def __init__(
+        self, system: System, plan: Plan, seed: int, use_case: str, ledger: Acknowledged, twice: float = 0.0
+    ) -> None:
         self._system, self._plan, self._chance = system, plan, random.Random(seed)
         self._use_case, self._ledger = use_case, ledger
         self._running: list[asyncio.Task[None]] = []
         # Kafka is stopped by one act at a time, and only one act at a time holds or tears a service.
         self._kafka, self._holding = asyncio.Lock(), asyncio.Lock()
-        self.repeater = Repeater(system.options, seed)
+        self.repeater = Repeater(system.options, seed, twice)
         self.done: Counter[str] = Counter()
         self.spoilt: set[tuple[str, int, int]] = set()
         self.wrongly_accepted: list[str] = []

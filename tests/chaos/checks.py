@@ -37,6 +37,8 @@ class Evidence:
     accepted_torn: Sequence[str] = ()
     # The monitor's database: (block, release sequence) -> (revision, volume).
     blocks: Mapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    # Who says it (table, blocks, report) -> block -> value in minor units.
+    money: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outboxes: Mapping[str, int] = field(default_factory=dict)
     open_runs: int = 0
     ledger_ids: Sequence[str] = ()
@@ -157,6 +159,22 @@ def _accounting(found: Evidence) -> Iterator[str]:
         yield f"the monitor's blocks are worth {found.value['blocks']}, the tables {found.value['table']}"
 
 
+def _money(found: Evidence) -> Iterator[str]:
+    for block in sorted({block for said in found.money.values() for block in said}):
+        amounts = {name: said.get(block) for name, said in found.money.items()}
+        if len(set(amounts.values())) > 1:
+            yield f"{block}: " + ", ".join(f"{name} {amount}" for name, amount in amounts.items())
+
+
+def _corrections(found: Evidence) -> Iterator[str]:
+    told = [event for _key, event in found.topics.get(KpiReported.topic, ()) if isinstance(event, KpiReported)]
+    by_place = {(each.use_case, each.block, each.release_sequence, each.revision): each for each in told}
+    for (*place, revision), event in by_place.items():
+        before = by_place.get((*place, revision - 1))  # type: ignore[arg-type]
+        if event.replaces != (before.id if before else None):
+            yield f"revision {revision} of {place} replaces {event.replaces}"
+
+
 def _letters(found: Evidence) -> Iterator[str]:
     yield from (f"{place} was malformed and has no dead letter" for place in sorted(found.spoilt - set(found.dead)))
     yield from (f"{place} was in order and has a dead letter" for place in sorted(set(found.dead) - found.spoilt))
@@ -181,6 +199,8 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
     "not_one_live_release": _live,
     "order_broken": _order,
     "accounting_open": _accounting,
+    "money_differs": _money,
+    "correction_of_nothing": _corrections,
     "dead_letters_wrong": _letters,
     "ledger_digest_differs": _digests,
     "disturbed_too_little": lambda found: found.shortages,

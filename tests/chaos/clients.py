@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from headrace.serving_client import ServingClient
+from shared.evidence import uniform_of
 from shared.spine.clock import monotonic
 from tests.chaos.waiting import pause
 
@@ -51,6 +52,35 @@ class LedgerClient(ServingClient):
         await super().__aexit__(*error)
         self._ledger.failed += self.failed
         self._ledger.tries_again += self.tries_again
+
+
+class RepeatingClient(LedgerClient):
+    """A client that now and then asks again what was answered, as one does whose connection broke."""
+
+    def __init__(self, url: str, use_case: str, ledger: Acknowledged, twice: float) -> None:
+        super().__init__(url, use_case, ledger)
+        self._twice, self.asked_again = twice, 0
+
+    async def predict(self, request_id: str, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The predictions; a repeat must say the same, and counts once."""
+        answers = await super().predict(request_id, records)
+        if self._again("predict", request_id):
+            again = await super().predict(request_id, records)
+            self.answered -= len(again)
+            if again != answers:
+                self.failed.append(f"/predict {request_id}: a repeat was answered otherwise")
+        return answers
+
+    async def outcomes(self, name: str, outcomes: Sequence[dict[str, Any]]) -> None:
+        """The outcomes, some of them told twice."""
+        await super().outcomes(name, outcomes)
+        if self._again("outcomes", name):
+            await super().outcomes(name, outcomes)
+
+    def _again(self, what: str, name: str) -> bool:
+        again = uniform_of(what, name) < self._twice
+        self.asked_again += again
+        return again
 
 
 class Load:

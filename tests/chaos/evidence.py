@@ -1,14 +1,17 @@
 """Collects, after healing, what clients, topics, databases, tables and workers say: nothing is judged here."""
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+import polars as pl
 
 from headrace import rebuild
+from headrace.backtest import past_of
 from headrace.collect import collect, read_topic
 from headrace.dead_letters import fold
 from headrace.demo_report import build_report
@@ -16,12 +19,14 @@ from headrace.record_lines import event_in
 from headrace.registry_client import RegistryClient
 from headrace.scenario import Scenario
 from headrace.serving_client import ServingClient
+from headrace.value import make, money_of
 from shared.events import CATALOGUE, Event
 from shared.events.topics import DEAD_SUFFIX
 from shared.feedback.joined import joined
 from shared.feedback.table import FeedbackTable
 from shared.package import PackageRefused
 from shared.package.verify import verify_files
+from shared.spine.settings import SpineSettings
 from tests.chaos.acts import Chaos
 from tests.chaos.checks import Evidence, Place
 from tests.chaos.clients import Acknowledged
@@ -41,6 +46,7 @@ async def gather(
     """Everything of the whole run."""
     use_case = scenario.contract.use_case
     rows = joined(system.home / "feedback", use_case, scenario.end)
+    topics = await _topics(system)
     async with httpx.AsyncClient(timeout=60.0) as http:
         chain = (await http.get(f"{system.urls['registry']}/v1/ledger/check")).json()
         serving = (await http.get(f"{system.urls['serving']}/v1/status")).json()
@@ -55,7 +61,8 @@ async def gather(
         rows=list(rows.select("prediction_id", "block", "decision", "label").iter_rows()),
         accounting=report["accounting"],
         value=report["value"],
-        topics=await _topics(system),
+        topics=topics,
+        money=_money(scenario, system, [event for events in topics.values() for _key, event in events], rows),
         kept_packages=_kept(system.home, ledger.packages),
         accepted_torn=chaos.wrongly_accepted,
         blocks=_blocks(system.home),
@@ -110,6 +117,25 @@ def _blocks(home: Path) -> dict[tuple[str, int], tuple[int, int]]:
         return {
             (block, sequence): (revision, volume) for block, sequence, revision, volume in database.execute(question)
         }
+
+
+def _money(scenario: Scenario, system: System, events: list[Event], rows: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Value by block: the tables' rows priced one by one, the monitor's database, and what `headrace value` reports."""
+    use_case, days = scenario.contract.use_case, scenario.days
+    past = past_of(use_case, events)
+    with TemporaryDirectory() as cache:
+        settings = SpineSettings(home=system.home)
+        told = make(past, use_case, days[0], days[-1], scenario.end, settings, Path(cache))
+    question = (
+        "SELECT block, sum(json_extract(report, '$.value_minor')) FROM monitor_blocks WHERE report IS NOT NULL "
+        "GROUP BY block"
+    )
+    report: Counter[str] = Counter()
+    for line in told.period.by_block:
+        report[line["block"]] += line["value_minor"]
+    with _database(system.home, "monitor") as database:
+        blocks = dict(database.execute(question))
+    return {"table": dict(money_of(rows, past)), "blocks": blocks, "report": dict(report)}
 
 
 def _count(home: Path, service: str, table: str, condition: str = "TRUE") -> int:

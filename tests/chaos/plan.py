@@ -31,10 +31,17 @@ class Form:
     duplicates: int
     outage_seconds: float
     rate: int
+    # Shares: of labels that come late or wrong at first, of requests and events that come twice, of control cases.
+    late: float = 0.0
+    corrected: float = 0.0
+    twice: float = 0.0
+    control: float = 0.0
 
 
 QUICK = Form("quick", 2, 1, 1, 1, 1, 5, 1, 500, 10.0, 100)
 LONG = Form("long", 24, 20, 5, 10, 10, 50, 4, 20_000, 300.0, 100)
+# Twenty kills, and labels as they come in life: the money must add up to the cent.
+MONEY = Form("money", 8, 5, 0, 0, 0, 0, 0, 20, 5.0, 50, late=0.10, corrected=0.01, twice=0.05, control=0.05)
 
 
 @dataclass(frozen=True)

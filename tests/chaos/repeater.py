@@ -14,10 +14,13 @@ _WINDOW = 50
 
 
 class Repeater:
-    """Each event ends up one to five times in its partition; the repeats are shuffled within windows of 50 records."""
+    """Each event ends up one to five times in its partition, or the share `twice` of them two times.
 
-    def __init__(self, options: Mapping[str, Any], seed: int) -> None:
-        self._options, self._chance = dict(options), random.Random(seed)
+    The repeats are shuffled within windows of 50 records.
+    """
+
+    def __init__(self, options: Mapping[str, Any], seed: int, twice: float = 0.0) -> None:
+        self._options, self._chance, self._twice = dict(options), random.Random(seed), twice
         self._next: dict[TopicPartition, int] = {}
         # Repeats are not repeated again.
         self._ours: set[tuple[str, int, int]] = set()
@@ -52,8 +55,11 @@ class Repeater:
         is_event = any(name == "ce_id" for name, _ in record.headers)
         return is_event and (record.topic, record.partition, record.offset) not in self._ours
 
+    def _copies(self) -> int:
+        return self._chance.random() < self._twice if self._twice else self._chance.randrange(_MOST)
+
     async def _write(self, partition: TopicPartition, window: Sequence[Any]) -> None:
-        copies = [record for record in window for _ in range(self._chance.randrange(_MOST))]
+        copies = [record for record in window for _ in range(self._copies())]
         self._chance.shuffle(copies)
         producer = AIOKafkaProducer(**self._options, acks="all", enable_idempotence=True)
         await producer.start()

@@ -22,6 +22,11 @@ def shortages(form: Form, done: Mapping[str, int]) -> list[str]:
         "torn": form.torn_files,
         "disk full": form.disk_full,
         "duplicates": form.duplicates,
+        **{
+            name: 1
+            for name, share in (("label late", form.late), ("label corrected", form.corrected), ("asked", form.twice))
+            if share
+        },
     }
     have = {name: sum(n for key, n in done.items() if key == name or key.startswith(f"{name} ")) for name in wanted}
     return [f"{name}: {have[name]} of {count}" for name, count in wanted.items() if have[name] < count]

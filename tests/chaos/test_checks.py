@@ -26,7 +26,8 @@ def step(day: int) -> tuple[str, Event]:
 def told(sequence: int, revision: int) -> tuple[str, Event]:
     """A report of one case in the block of one release."""
     stored = examples_of(KpiReported)[0]
-    changed = {"block": "day", "release_sequence": sequence, "revision": revision, "volume": 1}
+    before = f"report {sequence}.{revision - 1}" if revision > 1 else None
+    changed = {"block": "day", "release_sequence": sequence, "revision": revision, "volume": 1, "replaces": before}
     attributes = {name: value for name, value in stored.items() if name != "type"}
     document = {**attributes, **changed, "id": f"report {sequence}.{revision}"}
     return "toy", KpiReported.model_validate_json(json.dumps(document))
@@ -46,6 +47,7 @@ GOOD = Evidence(
     },
     kept_packages=frozenset({"p"}),
     blocks={("day", 1): (2, 1), ("day", 2): (1, 1)},
+    money={"table": {"day": 5}, "blocks": {"day": 5}, "report": {"day": 5}},
     outboxes={"registry": 0},
     ledger_ids=["e1", "e2"],
     releases=[1, 2],
@@ -68,6 +70,8 @@ FAULTS: dict[str, dict[str, Any]] = {
     "not_one_live_release": {"served": {"worker 0": 2, "worker 1": 1}},
     "order_broken": {"topics": {TimeAdvanced.topic: [step(2), step(1)]}},
     "accounting_open": {"accounting": {"answered": 2, "joined": 1, "awaiting": 0}},
+    "money_differs": {"money": {"table": {"day": 5}, "blocks": {"day": 5}, "report": {"day": 6}}},
+    "correction_of_nothing": {"topics": {KpiReported.topic: [told(1, 1), told(1, 3)]}},
     "dead_letters_wrong": {"dead": [PLACE, ("model_trained", 0, 1)]},
     "ledger_digest_differs": {"disturbed_digest": "other"},
     "disturbed_too_little": {"shortages": ["pause: 0 of 2"]},

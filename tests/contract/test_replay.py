@@ -24,7 +24,7 @@ POLICIES = [
     derive_policy(contract(), DEMAND),
     derive_policy(contract(BINARY, SECOND_DESK), DEMAND),
 ]
-row = st.tuples(st.sampled_from(["d1", "d2"]), st.floats(0, 1), st.booleans())
+row = st.tuples(st.sampled_from(["d1", "d2"]), st.floats(0, 1), st.booleans(), st.booleans())
 # More than a limit may be taken: it may have been higher before.
 taken = st.dictionaries(st.sampled_from(["none", "act", "review", "ask"]), st.integers(0, 12))
 before = st.dictionaries(st.sampled_from(["d1", "d2", "d3"]), taken)
@@ -32,15 +32,15 @@ before = st.dictionaries(st.sampled_from(["d1", "d2", "d3"]), taken)
 
 @given(st.sampled_from(POLICIES), st.lists(row, max_size=40), before)
 def test_in_order_means_one_after_the_other(
-    known: Policy, rows: list[tuple[str, float, bool]], used: dict[str, dict[str, int]]
+    known: Policy, rows: list[tuple[str, float, bool, bool]], used: dict[str, dict[str, int]]
 ) -> None:
     ledger = CapacityCount(known.limits, used)
     expected = []
-    for block, p, flagged in rows:
-        choice = decide(known, (p,), ledger.left(block), flagged)
+    for block, p, flagged, control in rows:
+        choice = decide(known, (p,), ledger.left(block), flagged, control)
         expected.append((choice.decision, choice.reason, ledger.take(block, choice.decision)))
     columns = [one[0] for one in rows], [(one[1],) for one in rows], [one[2] for one in rows]
-    replayed = decide_in_order(known, *columns, used)
+    replayed = decide_in_order(known, *columns, used, [one[3] for one in rows])
     assert list(zip(replayed.decisions, replayed.reasons, replayed.places, strict=True)) == expected
     for (_, name), taken in Counter(zip((one[0] for one in rows), replayed.decisions, strict=True)).items():
         assert taken <= known.limits.get(name, len(rows))
@@ -51,10 +51,11 @@ def test_several_classes_and_estimates_are_replayed_too() -> None:
     known = policy(MULTICLASS)
     replayed = decide_in_order(known, ["d"] * 3, scores)
     assert replayed.decisions == [decide(known, one, {"review": 2}).decision for one in scores]
-    assert decide_in_order(policy(REGRESSION), ["d"] * 2, [(1.0,), (2.0,)], [False, True]).reasons == [
-        "cost",
-        "flagged",
-    ]
+    estimates = decide_in_order(
+        policy(REGRESSION), ["d"] * 4, [(1.0,)] * 4, [False, True, False, True], control=[False, False, True, True]
+    )
+    assert estimates.reasons == ["cost", "flagged", "control", "flagged"]
+    assert estimates.decisions == ["estimate", "constant", "constant", "constant"]
     assert decide_in_order(known, [], []).decisions == []
 
 

@@ -24,27 +24,38 @@ CUT = derive_policy(
     )
 )
 POLICIES = {1: FULL, 2: CUT}
-row = st.tuples(st.sampled_from(["2013-03-01", "2013-03-02"]), st.floats(0, 1), st.booleans(), st.sampled_from([1, 2]))
+Row = tuple[str, float, bool, int, str]
+row = st.tuples(
+    st.sampled_from(["2013-03-01", "2013-03-02"]),
+    st.floats(0, 1),
+    st.booleans(),
+    st.sampled_from([1, 2]),
+    st.sampled_from(["model", "control", "audit"]),
+)
 
 
-def logged(rows: list[tuple[str, float, bool, int]]) -> pl.DataFrame:
+def logged(rows: list[Row]) -> pl.DataFrame:
     """Rows as the join gives them, as far as deciding looks at them."""
     return pl.DataFrame(
-        {"block": [one[0] for one in rows], "flagged": [["distance"] if one[2] else [] for one in rows]},
-        schema={"block": pl.String, "flagged": pl.List(pl.String)},
+        {
+            "block": [one[0] for one in rows],
+            "flagged": [["distance"] if one[2] else [] for one in rows],
+            "arm": [one[4] for one in rows],
+        },
+        schema={"block": pl.String, "flagged": pl.List(pl.String), "arm": pl.String},
     )
 
 
 @given(st.lists(row, max_size=40))
 def test_each_row_meets_what_all_rows_before_it_left_whatever_release_they_had(
-    rows: list[tuple[str, float, bool, int]],
+    rows: list[Row],
 ) -> None:
     taken: dict[str, Counter[str]] = {}
     expected = []
-    for block, p, flagged, release in rows:
+    for block, p, flagged, release, arm in rows:
         policy, used = POLICIES[release], taken.setdefault(block, Counter())
         left = {name: limit - used[name] for name, limit in policy.limits.items()}
-        expected.append(decide(policy, (p,), left, flagged).decision)
+        expected.append(decide(policy, (p,), left, flagged, arm == "control").decision)
         used[expected[-1]] += 1
     scores = np.array([[one[1]] for one in rows]).reshape(-1, 1)
     assert decide_again(logged(rows), scores, [one[3] for one in rows], POLICIES) == expected

@@ -17,6 +17,7 @@ from headrace.errors import CommandError
 from headrace.show_backtest import show_backtest
 from services.monitor.blocks import report_block
 from shared.contract import Contract, decide_in_order, derive_policy
+from shared.evaluation.block import evaluate_block
 from shared.evaluation.models import Models
 from shared.events import Event, KpiReported
 from shared.feedback.joined import joined
@@ -75,6 +76,25 @@ def test_the_released_contract_and_package_earn_exactly_what_was_reported(bench:
     assert found.total("value") == found.total("earned") == sum(one.earned for one in found.blocks) != 0
     assert [(one.volume, one.labelled) for one in found.blocks] == [(200, 180)] * 4
     assert found.unknown == {"awaiting": 0, "never_labelled": 80}
+
+
+def test_control_cases_stay_control_cases_whatever_is_tried(bench: Bench) -> None:
+    toy = bench.package(0)
+    for day in range(3):
+        bench.serve(day, toy, flagged=3, control=0.2)
+    events = [release_of(toy), *(reported(bench, toy, day) for day in range(3))]
+    released, small = tried(bench, events, days=3), tried(bench, events, days=3, contract=SMALL)
+    assert released.reproduces
+    assert released.redecided_otherwise == 0
+    rows = joined(bench.settings.feedback_location, "trains", LATER)
+    control = rows.filter(rows["arm"] == "control")
+    assert control.height > 60
+    assert set(control["decision"].to_list()) == {"none"}
+    # A package that would review everything still meets them as they were drawn.
+    model = Models(bench.store, bench.folder / "cache").get(toy.digest)
+    evaluated = evaluate_block(rows, model.score(rows), model.policy(CONTRACT))
+    assert evaluated.cost_minor == evaluated.served_cost_minor
+    assert small.changed > 0
 
 
 def test_the_released_package_by_name_and_the_released_contract_as_a_file_are_the_same(bench: Bench) -> None:

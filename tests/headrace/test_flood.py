@@ -27,7 +27,7 @@ CASES = rows(
     ("2025-03-03", "none", "late", 0.2),
     ("2025-03-03", "none", None, 0.13),
     ("2025-03-04", "none", "on_time", 0.01),
-).with_columns(flagged=pl.Series([[]] * 4, dtype=pl.List(pl.String)))
+).with_columns(flagged=pl.Series([[]] * 4, dtype=pl.List(pl.String)), arm=pl.lit("model"))
 
 
 def test_without_capacity_every_case_that_is_worth_it_goes_to_the_desk() -> None:

@@ -16,6 +16,7 @@ from services.serving.decode import Decoder, Rows
 from services.serving.live import Live
 from services.serving.score import Coalescer
 from shared.contract import Contract, derive_policy
+from shared.contract.arms import draw_of
 from shared.contract.read import read_contract
 from shared.events import ModelReleased, UseCaseApplied
 from shared.package import (
@@ -186,5 +187,6 @@ def live_of(model: Coalescer, under: Contract, sequence: int = 1) -> Live:
         reason="a test",
         released_by="test",
     )
-    version = Version(under.use_case, sequence, f"{sequence:064x}", "b" * 64, under.digest, derive_policy(under))
+    known = (under.use_case, sequence, f"{sequence:064x}", "b" * 64, under.digest)
+    version = Version(*known, derive_policy(under), draw_of(under, seed=7))
     return Live(release, version, Decoder(under), model)

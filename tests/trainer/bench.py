@@ -25,6 +25,7 @@ from services.trainer.settings import TrainerSettings
 from services.trainer.store import Ending, RunStore
 from services.trainer.tables import RunRow
 from shared.contract import Contract, decide_in_order, derive_policy
+from shared.contract.arms import Draw
 from shared.evaluation.models import Models
 from shared.events import (
     CATALOGUE,
@@ -143,6 +144,7 @@ class Bench:
         hour: int = 0,
         labelled: float = 1.0,
         flagged: int = 0,
+        control: float = 0.0,
     ) -> None:
         """Decisions of some hours, with labels that are known at the end of the next day."""
         random = np.random.default_rng(100 * day + hour)
@@ -154,15 +156,15 @@ class Bench:
         scores = predict_scores(package.load_model(), "binary", frame, package.manifest.classes)
         policy = derive_policy(CONTRACT, package.demand())
         bad = [place < flagged for place in range(rows)]
-        found = decide_in_order(policy, [block] * rows, scores, bad)
-        name = f"{day}-{hour}-{release}"
+        name, odd = f"{day}-{hour}-{release}", [["size"] if one else [] for one in bad]
+        drawn = Draw(7, "trains", control, 0.0).arms(name, odd)
+        found = decide_in_order(policy, [block] * rows, scores, bad, control=drawn.control)
         event = PredictionServed.begin(
             source="serving", time=start, use_case="trains", request_id=name, status="answered",
             release_sequence=release, package_digest=toy.digest, behaviour_digest=toy.manifest.behaviour_digest,
             contract_digest=CONTRACT.digest, event_times=[start + timedelta(minutes=place) for place in range(rows)],
             blocks=[block] * rows, scores=scores.tolist(), decisions=found.decisions, reasons=found.reasons,
-            places=found.places, propensities=[1.0] * rows, arms=["model"] * rows,
-            flagged=[["size"] if one else [] for one in bad],
+            places=found.places, propensities=drawn.propensities, arms=drawn.arms, flagged=odd,
             numbers={"size": size.tolist(), "speed": speed.tolist()}, categories={},
         )  # fmt: skip
         told = range(int(rows * labelled))
