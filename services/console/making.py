@@ -16,7 +16,7 @@ from shared.events import Event
 from shared.feedback.joined import Versions, joined, table_versions
 
 # All that a report asks of a row, besides its outcome.
-COLUMNS = ("use_case", "decision", "reason", "contract_digest", "release_sequence")
+COLUMNS = ("use_case", "decision", "reason", "arm", "contract_digest", "release_sequence")
 
 
 def render(location: str, facts: Facts, period: Period, earlier: list[dict[str, str]]) -> str:

@@ -46,7 +46,6 @@ def sponsor_page(report: Report, asker: Asker, versions: Versions, earlier: Sequ
         target_plots=[(one, _target_plot(one)) for one in report.targets if one.by_day],
         desk_plots=[(desk, _desk_plot(desk, report)) for desk in report.desks],
         asked=list(asker.asked.values()),
-        command=asker.command,
         versions=str(versions),
         made=_local(report.facts.now, report),
         earlier=earlier,
@@ -68,7 +67,7 @@ def portfolio_page(lines: Sequence[Line], asker: Asker) -> str:
     worst_first = sorted(lines, key=lambda line: (-ORDER.index(line.standing.state), line.name))
     made = asker.as_of.astimezone(UTC)
     return environment().get_template("portfolio.html").render(
-        lines=worst_first, asked=list(asker.asked.values()), command=asker.command,
+        lines=worst_first, asked=list(asker.asked.values()),
         made=f"{day(made.date().isoformat())}, {made:%H:%M} (UTC)",
     )  # fmt: skip
 

@@ -4,15 +4,20 @@ Every query of the page is typed in, every number clicked, the words read, the p
 network. Ends with an error where one number differs, one word is jargon, or anything is asked for.
 """
 
+import json
+import shlex
 import sys
 import tempfile
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from headrace.cli import app
 from headrace.console_client import ConsoleClient
 from headrace.run_info import read_run_info
 from services.console.settings import ConsoleSettings
 from tests.console.browser import WIDTHS, check_links, check_width, open_browser, open_page, smallest_letter
-from tests.console.pages import answers, differing, jargon, read
+from tests.console.pages import Read, answers, differing, jargon, read
 
 
 def main(home: Path, use_case: str, picture: Path | None) -> None:
@@ -20,7 +25,8 @@ def main(home: Path, use_case: str, picture: Path | None) -> None:
     with ConsoleClient(read_run_info(home)) as client:
         text = client.report(use_case)
     page, settings = read(text), ConsoleSettings(home=home)
-    given = answers(page, settings.feedback_location, settings.database)
+    given = answers(page, settings.feedback_location, settings.database) | estimates(page, home)
+    assert given.keys() == page.sources.keys()
     wrong, words = differing(page, given), jargon(page)
     assert wrong == [], wrong
     assert words == [], words
@@ -31,6 +37,19 @@ def main(home: Path, use_case: str, picture: Path | None) -> None:
             sys.stdout.write(f"{width}: {seen}\n")
     queries = len(page.sources)
     sys.stdout.write(f"{use_case}: {len(page.numbers)} numbers and {queries} queries, each the same; no jargon\n")
+
+
+def estimates(page: Read, home: Path) -> dict[str, str]:
+    """Place -> the number that `headrace value` tells there."""
+    found = {}
+    for place, command in page.sources.items():
+        words = shlex.split(command, comments=True)
+        if words[1] == "value":
+            told = json.loads(CliRunner().invoke(app, ["--home", str(home), *words[1:]]).stdout)
+            for name in command.partition("# ")[2].split("."):
+                told = told[name]
+            found[place] = str(told)
+    return found
 
 
 def _browse(file: Path, picture: Path | None) -> dict[str, str]:

@@ -57,7 +57,7 @@ def test_sums_are_those_of_the_contract_in_force_on_each_row(rows: list[tuple[An
     assert (answer(found, queries.cost()) or 0) == cost
     assert (answer(found, queries.cost_without_model()) or 0) == without
     assert (answer(found, queries.value()) or 0) == without - cost
-    assert (answer(found, queries.margin()) or 0) >= 0
+    assert (answer(found, queries.margin(2.0)) or 0) >= 0
 
 
 def test_an_estimate_is_priced_by_the_accounts_since_sql_has_no_fractions() -> None:
