@@ -9,8 +9,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.errors import CommandError
+from services.console.facts import known_by
 from services.console.store import EventStore
-from services.console.views import MEANINGS, frames_of, known_by
+from services.console.views import MEANINGS, frames_of
 from shared.events import Event
 from shared.spine.db import Database
 

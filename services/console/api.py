@@ -8,7 +8,6 @@ from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse
 
 from services.console.metrics import CONSOLE_PAGE_SECONDS
-from services.console.pages import POLICY
 from services.console.reading import NothingKnownError, Pages
 from services.console.sending import Sender
 from services.console.store import ReportStore
@@ -20,8 +19,10 @@ from shared.spine.problems import Problem
 router = APIRouter(tags=["pages"])
 UseCaseName = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Reader = Annotated[Caller, Depends(authenticated)]
+# What a page may do: show itself, and nothing else.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",

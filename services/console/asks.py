@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from shared.events import ModelReleased
 
 if TYPE_CHECKING:
-    from services.console.report import Report, Sentence
+    from services.console.report import Report
+    from services.console.worth import Sentence
 
 _FULL_SHARE = 0.2
 _BROKEN_SHARE = 0.1

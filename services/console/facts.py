@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from shared.contract.schema import Contract
-from shared.events import Event, KpiReported, ModelReleased, UseCaseApplied
+from shared.events import Event, KpiReported, ModelReleased, ReportPublished, UseCaseApplied
 
 E = TypeVar("E", bound=Event)
 
@@ -97,3 +97,8 @@ def newest(reports: Iterable[KpiReported]) -> list[KpiReported]:
 def facts_of(use_case: str, now: datetime, events: Iterable[Event]) -> Facts:
     """The facts of one use case from the events of any."""
     return Facts(use_case, now, [event for event in events if getattr(event, "use_case", None) == use_case])
+
+
+def known_by(events: Iterable[Event], as_of: datetime) -> list[Event]:
+    """Those of event time <= as_of; what the console itself said is not asked about."""
+    return [event for event in events if event.time <= as_of and not isinstance(event, ReportPublished)]

@@ -12,11 +12,14 @@ Number = int | float | None
 
 @dataclass(frozen=True)
 class Figure:
-    """A number of a page: the question, the answer, how it is written. `key` names it within the page."""
+    """A number of a page: the question, the answer, how it is written. `key` names it within the page.
+
+    `command`: what to type to get the same number again.
+    """
 
     key: str
     what: str
-    sql: str
+    command: str
     value: Number
     text: str
 
@@ -31,7 +34,7 @@ class Series:
 
     key: str
     what: str
-    sql: str
+    command: str
     rows: Sequence[tuple[Any, ...]]
 
 
@@ -52,7 +55,7 @@ class Asker:
             return known
         answer = self._context.execute(sql).collect()
         value = answer.item() if answer.height else None
-        figure = Figure(self._key(), what, sql, value, "–" if value is None else form(value))
+        figure = Figure(self._key(), what, self._query(sql), value, "–" if value is None else form(value))
         self.asked[sql] = figure
         return figure
 
@@ -60,12 +63,17 @@ class Asker:
         """Every row that it answers."""
         if isinstance(known := self.asked.get(sql), Series):
             return known
-        series = Series(self._key(), what, sql, self._context.execute(sql).collect().rows())
+        series = Series(self._key(), what, self._query(sql), self._context.execute(sql).collect().rows())
         self.asked[sql] = series
         return series
 
-    def command(self, sql: str) -> str:
-        """What to type to ask the same again."""
+    def told(self, what: str, command: str, value: Number, form: Callable[[Any], str]) -> Figure:
+        """A number that SQL cannot answer, and the command that tells it."""
+        figure = Figure(self._key(), what, command, value, "–" if value is None else form(value))
+        self.asked[f"{command} {what}"] = figure
+        return figure
+
+    def _query(self, sql: str) -> str:
         return f'headrace query --as-of {self.as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")} "{sql}"'
 
     def _key(self) -> str:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from services.console.words import day, plain
 from shared.events import ActivationReported, DriftDetected, Event, KpiReported, ModelReleased, TrainingFinished
 
-_NAME = re.compile(r"([a-z][a-z0-9_]*) is \S+, (?:above|below) its (?:ceiling|floor)")
+_NAME = re.compile(r"([a-z][a-z0-9_]*) is .{1,80}, (?:above|below) its (?:ceiling|floor)")
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,11 @@ from services.console.plots import Curve, Mark, plot
 from services.console.report import Desk, Report
 from services.console.states import ORDER, Standing
 from services.console.story import kinds
-from services.console.words import count, day, money
+from services.console.targets import Target
+from services.console.words import count, day, money, number
 from shared.feedback.joined import Versions
 
 TEMPLATES = Path(__file__).parent / "templates"
-# What a page may do, said to the browser too: show itself, and nothing else.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 @cache
@@ -44,9 +43,9 @@ def sponsor_page(report: Report, asker: Asker, versions: Versions, earlier: Sequ
         worth=report.worth,
         asks=asks(report),
         value_plot=_value_plot(report),
+        target_plots=[(one, _target_plot(one)) for one in report.targets if one.by_day],
         desk_plots=[(desk, _desk_plot(desk, report)) for desk in report.desks],
         asked=list(asker.asked.values()),
-        command=asker.command,
         versions=str(versions),
         made=_local(report.facts.now, report),
         earlier=earlier,
@@ -68,7 +67,7 @@ def portfolio_page(lines: Sequence[Line], asker: Asker) -> str:
     worst_first = sorted(lines, key=lambda line: (-ORDER.index(line.standing.state), line.name))
     made = asker.as_of.astimezone(UTC)
     return environment().get_template("portfolio.html").render(
-        lines=worst_first, asked=list(asker.asked.values()), command=asker.command,
+        lines=worst_first, asked=list(asker.asked.values()),
         made=f"{day(made.date().isoformat())}, {made:%H:%M} (UTC)",
     )  # fmt: skip
 
@@ -108,6 +107,16 @@ def _value_plot(report: Report) -> Markup:
     title = f"Saved since {day(report.period.first)}, in {contract.currency}"
     drawn = plot([str(row[0]) for row in rows], [Curve("good", sums)], form, title, _marks(report))
     return Markup(drawn)  # noqa: S704  made of dates and numbers
+
+
+def _target_plot(target: Target) -> Markup:
+    assert target.by_day is not None
+    rows = target.by_day.rows
+    limits = [float(one.value) for one in (target.most, target.least) if one is not None and one.value is not None]
+    lines = [Curve("limit", [limit] * len(rows)) for limit in limits]
+    lines.append(Curve("used", [float(row[1]) for row in rows]))
+    drawn = plot([str(row[0]) for row in rows], lines, number, f"{target.what}, each day")
+    return Markup(drawn)  # noqa: S704  made of dates and numbers, and of a text that is escaped there
 
 
 def _desk_plot(desk: Desk, report: Report) -> Markup:

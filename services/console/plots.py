@@ -61,7 +61,7 @@ def scale(low: float, high: float) -> tuple[float, float, float]:
     """A scale of round numbers around these values: (lowest, highest, step).
 
     >>> scale(0, 183), scale(-3.0, 4.0)
-    ((0, 200, 50), (-4, 4, 2))
+    ((0.0, 200.0, 50.0), (-4.0, 4.0, 2.0))
     """
     if high <= low:
         high = low + 1

@@ -1,6 +1,5 @@
 """At a step of the clock: reports that are due go out, and what is overdue or silent is told."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -8,7 +7,7 @@ from services.console.facts import Facts, facts_of
 from services.console.incidents import overdue_report, report_is_out, silent
 from services.console.metrics import CONSOLE_REPORTS_OVERDUE, CONSOLE_REPORTS_TOTAL
 from services.console.notices import NoticeStore
-from services.console.reading import render
+from services.console.reading import make_report
 from services.console.schedule import Due, due, ready
 from services.console.states import is_silent, overdue
 from services.console.store import EventStore, ReportStore
@@ -62,7 +61,7 @@ class Publishing:
     async def _publish(self, facts: Facts, one: Due) -> None:
         page = f"/use_cases/{facts.use_case}/reports/{one.period.first}..{one.period.last}"
         # Slow, and before the transaction.
-        html = await asyncio.to_thread(render, self._location, facts, one.period, [])
+        html = await make_report(self._location, facts, one.period, [])
         event = published_event(facts, one, page)
         saved = money(event.value_minor, facts.contract.digits, facts.contract.currency)
         async with self._db.transaction() as session:

@@ -56,7 +56,7 @@ class Queries:
         return f"{self.volume()} and reason = 'flagged'"
 
     def never_seen(self, seen_after: Sequence[str]) -> str:
-        return f"{self.volume()} and decision not in ({_names(seen_after)})"
+        return f"{self.volume()} and decision not in ({_names(seen_after)}) and arm != 'audit'"
 
     def cost(self) -> str:
         return self._sum(self._cost(), "cost_minor")
@@ -71,10 +71,21 @@ class Queries:
         """The same from the accounts of the days."""
         return f"select sum(value_minor) from reports {self._where}"
 
-    def margin(self) -> str:
-        """Half of a plain 95 % interval of the sum: 1.96 standard deviations of a day, times the root of the days."""
+    def judged_days(self) -> str:
+        return f"select count(*) from ({self._judged_by_day()})"
+
+    def judged_value(self) -> str:
+        return f"select sum(day_value) from ({self._judged_by_day()})"
+
+    def margin(self, times: float) -> str:
+        """Half of a plain interval of the sum: `times` standard deviations of a day, times the root of the days."""
+        half = f"{times!r} * stddev(day_value) * sqrt(count(*))"
+        return f"select cast(round({half}, 0) as bigint) from ({self._judged_by_day()})"
+
+    def _judged_by_day(self) -> str:
         return (
-            f"select cast(round(1.96 * stddev(day_value) * sqrt(count(*)), 0) as bigint) from ({self.value_by_day()})"
+            f"select block, sum(value_minor) as day_value from reports {self._where} and status != 'closed' "
+            "group by block"
         )
 
     def value_by_day(self) -> str:

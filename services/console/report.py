@@ -9,31 +9,10 @@ from services.console.figures import Asker, Figure, Series
 from services.console.queries import Queries
 from services.console.story import Entry, kinds, story
 from services.console.targets import Target, targets
-from services.console.words import count, decimal, money, number, plain
+from services.console.words import count, decimal, number, plain
+from services.console.worth import Worth, worth
 from shared.contract.schema import Contract
 from shared.events import UseCaseApplied
-
-# A sentence: words and the numbers in it.
-Sentence = tuple[str | Figure, ...]
-# Below this many days an interval would say more than is known.
-_DAYS_FOR_A_MARGIN = 8
-
-
-@dataclass(frozen=True)
-class Worth:
-    """Value against no model, and how far it may be trusted."""
-
-    value: Figure
-    margin: Figure | None
-    cost: Figure
-    without: Figure
-    per_case: Figure
-    per_case_without: Figure
-    days: Figure
-    losing_days: Figure
-    accounts: Figure
-    by_day: Series
-    selected: Sentence
 
 
 @dataclass(frozen=True)
@@ -91,7 +70,7 @@ def build(facts: Facts, period: Period, asker: Asker) -> Report:
         facts=facts,
         period=period,
         contract=contract,
-        worth=_worth(queries, contract, asker),
+        worth=worth(facts, period, queries, asker),
         volume=ask("cases that were decided", queries.volume()),
         known=ask("cases whose outcome is known", queries.labelled()),
         awaiting=ask("cases whose outcome is still to come", queries.awaiting()),
@@ -115,47 +94,6 @@ def revision(facts: Facts) -> int:
 
 def _ask(asker: Asker, what: str, sql: str) -> Figure:
     return asker.one(what, sql, count)
-
-
-def _worth(queries: Queries, contract: Contract, asker: Asker) -> Worth:
-    in_money = partial(money, digits=contract.digits, currency=contract.currency)
-    per_case = partial(_per_case, contract)
-    days = asker.one("days with a known outcome", queries.days(), count)
-    enough = isinstance(days.value, int) and days.value >= _DAYS_FOR_A_MARGIN
-    return Worth(
-        value=asker.one("saved against deciding without a model", queries.value(), in_money),
-        margin=asker.one("what chance alone could add or take", queries.margin(), in_money) if enough else None,
-        cost=asker.one("cost of what was decided", queries.cost(), in_money),
-        without=asker.one("cost without a model", queries.cost_without_model(), in_money),
-        per_case=asker.one("cost of a case", queries.cost_per_case(contract.digits), per_case),
-        per_case_without=asker.one(
-            "cost of a case without a model", queries.cost_per_case_without(contract.digits), per_case
-        ),
-        days=days,
-        losing_days=asker.one("days on which no model would have cost less", queries.losing_days(), count),
-        accounts=asker.one("the same from the accounts of the days", queries.accounts(), in_money),
-        by_day=asker.rows("saved on each day", queries.value_by_day()),
-        selected=_selected(queries, contract, asker),
-    )
-
-
-def _per_case(contract: Contract, value: float) -> str:
-    return f"{decimal(value, contract.digits + 1)} {contract.currency}"
-
-
-def _selected(queries: Queries, contract: Contract, asker: Asker) -> Sentence:
-    """What must be known where only some decisions ever show how a case ended."""
-    seen_after = contract.label.observed_when
-    if seen_after == "always":
-        return ()
-    never = asker.one("cases that can never show how they would have ended", queries.never_seen(seen_after), count)
-    after = " or ".join(f"“{plain(name)}”" for name in seen_after)
-    return (
-        f"How a case ended is seen only after {after}. For ",
-        never,
-        " cases it can never be known, and no money of theirs is counted: what stands here holds for the cases that "
-        "were seen, and for no others.",
-    )
 
 
 def _desk(facts: Facts, name: str, queries: Queries, asker: Asker) -> Desk | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from services.console.facts import Facts, Period
 from services.console.words import changed_terms, plain, why_not
@@ -18,7 +19,7 @@ from shared.events import (
     UseCaseApplied,
 )
 
-_ORDER = ("terms", "trouble", "trained", "tried", "back", "model")
+_ORDER = ("terms", "room", "trouble", "trained", "tried", "back", "model")
 _BEGUN_BY = {
     "person": "somebody asked for it",
     "schedule": "it was time",
@@ -40,6 +41,8 @@ class Entry:
 def story(facts: Facts, period: Period) -> list[Entry]:
     """Everything that changed on the days of a period, in order."""
     told = [entry for event in facts.events for entry in _tell(facts, event) if entry.day in period]
+    told += [entry for report in facts.within(period) for entry in _less_room(report.block, report.model_dump())]
+    told = list(dict.fromkeys(told))
     # What led to a thing stands before it, whoever told first on that day.
     return sorted(told, key=lambda entry: (entry.day, _ORDER.index(entry.kind)))
 
@@ -63,6 +66,14 @@ def _tell(facts: Facts, event: Event) -> Iterator[Entry]:
             yield Entry(day, "trouble", "The model began to err more than it should: cases are not as they were.")
         case _:
             return
+
+
+def _less_room(block: str, report: dict[str, Any]) -> Iterator[Entry]:
+    """What teams said about the room they have on a day; both releases of a day tell the same."""
+    for word in report.get("capacity_changes", ()):
+        less = word["limit"] < word["contract_limit"]
+        room = "less room than the terms say" if less else "the room that the terms say again"
+        yield Entry(block, "room", f"{word['changed_by']} had {room} for “{plain(word['decision'])}”.", word["reason"])
 
 
 def _begun_by(facts: Facts, event: Event) -> str:

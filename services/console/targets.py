@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from services.console.figures import Asker, Figure
+from services.console.figures import Asker, Figure, Series
 from services.console.queries import Queries
 from services.console.words import count, decimal, number, plain
 from shared.contract.kpis import Kpi
@@ -20,6 +20,7 @@ class Target:
     most: Figure | None
     least: Figure | None
     broken: Figure | None
+    by_day: Series | None = None
 
     @property
     def kept(self) -> bool | None:
@@ -33,24 +34,25 @@ class Target:
 
 def targets(contract: Contract, queries: Queries, revision: int, asker: Asker) -> Sequence[Target]:
     """One for each KPI with a ceiling or a floor; what is compared with another model is told with what changed."""
-    found = []
-    for name, kpi in contract.kpis.items():
-        if kpi.against is None and (kpi.ceiling is not None or kpi.floor is not None):
-            measured, broken = _measure(name, kpi, contract, queries, asker)
-            ceiling = queries.term(f"kpis.{name}.ceiling", revision)
-            floor = queries.term(f"kpis.{name}.floor", revision)
-            most = asker.one(f"the most that “{plain(name)}” may be", ceiling, number)
-            least = asker.one(f"the least that “{plain(name)}” may be", floor, number)
-            found.append(
-                Target(
-                    _words(name, contract),
-                    measured,
-                    most if kpi.ceiling is not None else None,
-                    least if kpi.floor is not None else None,
-                    broken,
-                )
-            )
-    return found
+    return [
+        _target(name, kpi, contract, queries, revision, asker)
+        for name, kpi in contract.kpis.items()
+        if kpi.against is None and (kpi.ceiling is not None or kpi.floor is not None)
+    ]
+
+
+def _target(name: str, kpi: Kpi, contract: Contract, queries: Queries, revision: int, asker: Asker) -> Target:
+    measured, broken = _measure(name, kpi, contract, queries, asker)
+    words = plain(name)
+
+    def limit(what: str, term: str, value: float | None) -> Figure | None:
+        sql = queries.term(f"kpis.{name}.{term}", revision)
+        return None if value is None else asker.one(f"the {what} that “{words}” may be", sql, number)
+
+    by_itself = name != "cost_per_case" and _counted(name, contract) is None
+    by_day = asker.rows(f"{words}, day by day", queries.measured_by_day(name)) if by_itself else None
+    most, least = limit("most", "ceiling", kpi.ceiling), limit("least", "floor", kpi.floor)
+    return Target(_words(name, contract), measured, most, least, broken, by_day)
 
 
 def _words(name: str, contract: Contract) -> str:
@@ -58,7 +60,8 @@ def _words(name: str, contract: Contract) -> str:
         return f"cost of a case, in {contract.currency}"
     if _counted(name, contract):
         return f"{plain(name)}, on the busiest day"
-    return plain(name)
+    unit = getattr(contract.kpis[name], "unit", None)
+    return f"{plain(name)}, in {unit}" if unit else plain(name)
 
 
 def _counted(name: str, contract: Contract) -> str | None:

@@ -1,13 +1,12 @@
 """PURE: the kept events as tables that SQL can be asked of, beside `decisions`, `outcomes` and `joined`."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from services.console.facts import newest
-from shared.events import Event, KpiReported, ReportPublished, UseCaseApplied
+from shared.events import Event, KpiReported, UseCaseApplied
 
 _INSTANT = pl.Datetime("us", "UTC")
 _TEXT, _WHOLE, _NUMBER = pl.String(), pl.Int64(), pl.Float64()
@@ -56,11 +55,6 @@ def frames_of(events: Sequence[Event]) -> dict[str, pl.DataFrame]:
     return {name: pl.DataFrame(list(rows[name]), schema=schema, orient="row") for name, schema in SCHEMAS.items()}
 
 
-def known_by(events: Iterable[Event], as_of: datetime) -> list[Event]:
-    """Those of event time <= as_of; what the console itself said is not asked about."""
-    return [event for event in events if event.time <= as_of and not isinstance(event, ReportPublished)]
-
-
 def newest_of_each(reports: Iterable[KpiReported]) -> list[KpiReported]:
     """The newest report of each block and release, use case by use case."""
     by_name: dict[str, list[KpiReported]] = {}
@@ -90,6 +84,10 @@ def _capacity(one: KpiReported) -> Iterator[tuple[Any, ...]]:
 def _measured(one: KpiReported) -> Iterator[tuple[Any, ...]]:
     for name, value in one.quality.items():
         yield *_key(one), name, float(value)
+    # What others measure; a day without a value has no row.
+    for name, kpi in one.model_dump().get("measured", {}).items():
+        if kpi["value"] is not None:
+            yield *_key(one), name, float(kpi["value"])
 
 
 def _terms(one: UseCaseApplied) -> Iterator[tuple[Any, ...]]:

@@ -1,8 +1,13 @@
 """Reads a page as a person and a browser would: its text, its numbers, what it would fetch or run."""
 
+import re
 import shlex
 from dataclasses import dataclass, field
+from datetime import datetime
 from html.parser import HTMLParser
+
+from headrace.query import ask, tables_of
+from services.console.words import JARGON
 
 _ENDLESS = {"meta", "link", "img", "br", "hr", "input", "line", "path"}
 
@@ -67,6 +72,29 @@ def read(page: str) -> Read:
     found.feed(page)
     found.close()
     return found
+
+
+def jargon(page: Read) -> list[str]:
+    """Words that nobody should need, outside the queries."""
+    return [word for word in JARGON if re.search(rf"\b{re.escape(word)}\b", page.text, re.IGNORECASE)]
+
+
+def answers(page: Read, location: str, database: str) -> dict[str, str]:
+    """Place -> what the query there answers when it is typed in."""
+    found = {}
+    for place, command in page.sources.items():
+        if not command.startswith("headrace query "):
+            continue
+        as_of, sql = asked(command)
+        rows = ask(sql, tables_of(location, None, datetime.fromisoformat(as_of), database))
+        found[place] = str(rows.item()) if rows.shape == (1, 1) else f"{rows.height} rows"
+    return found
+
+
+def differing(page: Read, given: dict[str, str]) -> list[str]:
+    """Numbers that are not what their query answers."""
+    return [f"{one.text} ({one.value}) is {given[one.target]} at {one.target}" for one in page.numbers
+            if one.target in given and given[one.target] != one.value]  # fmt: skip
 
 
 def asked(command: str) -> tuple[str, str]:

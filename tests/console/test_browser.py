@@ -5,21 +5,18 @@ The browser is Debian's Chromium. Where it is missing these tests are left out o
 
 import asyncio
 import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from services.console.reading import Pages
+from tests.console.browser import CHROMIUM, WIDTHS, check_links, check_width, open_browser, open_page, smallest_letter
 from tests.console.test_states import LATE
 from tests.console.world import World
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-WIDTHS = {"desktop": (1280, 900), "phone": (360, 740)}
 _CI = os.environ.get("CI", "").lower() == "true"
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and not _CI, reason="Chromium is not installed; on Debian: apt-get install chromium"
@@ -49,59 +46,24 @@ async def _make(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    assert CHROMIUM, "CI needs Chromium: .ci/run installs it"
-    with sync_playwright() as playwright:
-        # Root, as in a container, has no sandbox; the pages are our own.
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with open_browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(params=[(name, width) for name in ("report", "portfolio") for width in WIDTHS], ids="-".join)
 def page(request: pytest.FixtureRequest, browser: Browser, pages: dict[str, Path]) -> Iterator[Page]:
     name, width = request.param
-    wide, high = WIDTHS[width]
-    context = browser.new_context(viewport={"width": wide, "height": high}, offline=True)
-    opened = context.new_page()
-    heard: list[str] = []
-    opened.on("console", lambda message: heard.append(message.text))
-    opened.on("pageerror", lambda error: heard.append(str(error)))
-    opened.on("request", lambda asked: heard.append(asked.url))
-    opened.goto(pages[name].as_uri())
-    yield opened
-    assert heard == [pages[name].as_uri()], "it says or asks for something"
-    context.close()
+    with open_page(browser, pages[name], width) as opened:
+        yield opened
 
 
 def test_nothing_has_to_be_scrolled_sideways(page: Page) -> None:
-    seen: Any = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-    assert seen[0] == seen[1]
-    assert page.locator("h1").is_visible()
+    check_width(page)
 
 
 def test_every_number_leads_to_its_query_which_is_then_seen(page: Page) -> None:
-    links = page.locator("a.n, a.plot")
-    targets = list(dict.fromkeys(links.nth(i).get_attribute("href") or "" for i in range(links.count())))
-    assert len(targets) >= 2
-    page.add_style_tag(content="html { scroll-behavior: auto !important }")
-    for target in targets:
-        page.locator(f"a[href='{target}']").first.click()
-        top: Any = page.locator(target).evaluate("source => source.getBoundingClientRect().top")
-        assert page.url.endswith(target)
-        assert 0 <= top < high_of(page), target
-        assert page.locator(f"{target} code").is_visible()
-
-
-def high_of(page: Page) -> int:
-    size = page.viewport_size
-    assert size is not None
-    return size["height"]
+    assert check_links(page) >= 2
 
 
 def test_letters_are_large_enough_to_read(page: Page) -> None:
-    sizes: Any = page.evaluate(
-        "[...document.querySelectorAll('main p, main li, main td, svg text')].map(e => {"
-        " const s = e.ownerSVGElement, k = s ? s.getBoundingClientRect().width / s.viewBox.baseVal.width : 1;"
-        " return parseFloat(getComputedStyle(e).fontSize) * k })"
-    )
-    assert min(sizes) >= 10
+    assert smallest_letter(page) >= 10

@@ -3,16 +3,13 @@
 import asyncio
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from headrace.query import ask, tables_of
 from services.console.handlers import on_use_case_applied
 from services.console.reading import NothingKnownError, Pages
-from services.console.words import JARGON
-from tests.console.pages import Read, asked, read
+from tests.console.pages import Read, answers, differing, jargon, read
 from tests.console.world import DAY, FIRST, SCRIPT, START, World, applied
 
 
@@ -42,22 +39,12 @@ async def _make(folder: Path) -> Made:
     return Made(world, read(whole), read(silent))
 
 
-def answers(made: Made) -> dict[str, str]:
-    """Place -> what the query there answers when it is typed in."""
-    found = {}
-    for place, command in made.page.sources.items():
-        as_of, sql = asked(command)
-        tables = tables_of(made.world.location, None, datetime.fromisoformat(as_of), made.world.database)
-        rows = ask(sql, tables)
-        found[place] = str(rows.item()) if rows.shape == (1, 1) else f"{rows.height} rows"
-    return found
-
-
 def test_every_number_leads_to_the_query_that_gives_the_same_number(made: Made) -> None:
-    page, given = made.page, answers(made)
+    page = made.page
+    given = answers(page, made.world.location, made.world.database)
     assert len(page.numbers) > 25
     assert {number.target for number in page.numbers} <= page.sources.keys() <= page.ids
-    assert [(number.text, number.value) for number in page.numbers if given[number.target] != number.value] == []
+    assert differing(page, given) == []
 
 
 def test_no_number_stands_alone(made: Made) -> None:
@@ -68,8 +55,7 @@ def test_no_number_stands_alone(made: Made) -> None:
 
 def test_nobody_needs_to_know_how_it_works_inside(made: Made) -> None:
     page = made.page
-    said = [word for word in JARGON if re.search(rf"\b{re.escape(word)}\b", page.text, re.IGNORECASE)]
-    assert said == []
+    assert jargon(page) == []
 
 
 def test_texts_of_a_contract_and_of_people_stay_texts(made: Made) -> None:

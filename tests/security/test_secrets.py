@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from headrace.cli import app as command
+from services.console.app import make_app as make_console
+from services.console.settings import ConsoleSettings
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
 from services.registry.app import make_app as make_registry
@@ -57,6 +59,7 @@ def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "KAFKA_SASL_MECHANISM": "PLAIN",
         "KAFKA_SASL_USERNAME": "headrace",
         "KAFKA_SASL_PASSWORD": PASSWORD,
+        "CONSOLE_NOTIFY_URLS": f"json://127.0.0.1:1/{PASSWORD}",
     }.items():
         monkeypatch.setenv(f"HEADRACE_{name}", value)
     return made
@@ -64,11 +67,12 @@ def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 async def services(key: str, log: io.StringIO) -> AsyncIterator[Services]:
-    """Registry, trainer and monitor as they run while Kafka is away."""
+    """Registry, trainer, monitor and console as they run while Kafka is away."""
     apps = {
         "registry": make_registry(RegistrySettings()),
         "trainer": make_trainer(TrainerSettings()),
         "monitor": build_app(Monitor(MonitorSettings()).service),
+        "console": make_console(ConsoleSettings()),
     }
     async with AsyncExitStack() as stack:
         for app in apps.values():
