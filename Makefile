@@ -48,7 +48,7 @@ chaos: $(STAMP) ## Kill, pause, tear, repeat and fill, then count whether anythi
 bench-serving: $(STAMP) ## Measure serving beside MLflow, BentoML, MLServer, LitServe and FastAPI (QUICK=1 REPORT=FILE)
 	@$(BIN)/python -m benchmarks.serving.run $(if $(QUICK),--quick) $(if $(REPORT),--report $(REPORT))
 
-soak: $(STAMP) ## Swaps under load, a million requests, Kafka away for ten minutes (REPORT=FILE)
+soak: $(STAMP) ## Swaps under load, a million requests, Kafka away for ten minutes, a full capacity (REPORT=FILE)
 	@$(BIN)/python -m benchmarks.serving.soak $(if $(REPORT),--report $(REPORT))
 
 test-clients: $(STAMP) ## Ask serving with the V2 clients of KServe, Triton and MLServer, in an environment of their own
