@@ -51,7 +51,7 @@ bench-serving: $(STAMP) ## Measure serving beside MLflow, BentoML, MLServer, Lit
 bench-monitor: $(STAMP) ## Measure profiles and alarms beside Evidently, NannyML, whylogs, alibi-detect and scipy (QUICK=1 REPORT=FILE)
 	@$(BIN)/python -m benchmarks.monitor.run $(if $(QUICK),--quick) $(if $(REPORT),--report $(REPORT))
 
-soak: $(STAMP) ## Swaps under load, a million requests, Kafka away for ten minutes (REPORT=FILE)
+soak: $(STAMP) ## Swaps under load, a million requests, Kafka away for ten minutes, a full capacity (REPORT=FILE)
 	@$(BIN)/python -m benchmarks.serving.soak $(if $(REPORT),--report $(REPORT))
 
 test-clients: $(STAMP) ## Ask serving with the V2 clients of KServe, Triton and MLServer, in an environment of their own

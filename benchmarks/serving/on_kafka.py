@@ -17,6 +17,16 @@ class Served(msgspec.Struct, frozen=True):
     first_position: int
     status: str
     decisions: list[str] = []
+    blocks: list[str] = []
+    places: list[int | None] = []
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """One decision, with its block and its place in the block's capacity."""
+
+    decision: str
+    block: str
+    place: int | None
 
 
 _SERVED = msgspec.json.Decoder(Served)
@@ -29,6 +39,17 @@ async def predictions(kafka: str) -> Counter[tuple[str, int]]:
         event = _SERVED.decode(value)
         if event.status == "answered":
             found.update((event.request_id, event.first_position + row) for row in range(len(event.decisions)))
+    return found
+
+
+async def taken(kafka: str) -> dict[tuple[str, int], Taken]:
+    """What was decided for each answered prediction: (request id, position) -> decision, block, place."""
+    found: dict[tuple[str, int], Taken] = {}
+    async for value, _ in _all(kafka, PredictionServed.topic):
+        event = _SERVED.decode(value)
+        if event.status == "answered":
+            rows = zip(event.decisions, event.blocks, event.places, strict=True)
+            found |= {(event.request_id, event.first_position + row): Taken(*one) for row, one in enumerate(rows)}
     return found
 
 

@@ -1,13 +1,15 @@
-"""Serving for a long time: `python -m benchmarks.serving.soak`; swaps under load, very many requests, Kafka away.
+"""Serving for a long time: `python -m benchmarks.serving.soak`; swaps, very many requests, Kafka away, full capacity.
 
-Each part has a system of its own; what it counts goes into one JSON, and exit status 1 says that something was lost,
-failed or answered by a version that nobody released.
+Each part has a system of its own. What it counts goes into one JSON and a page beside it, in which the parts that were
+run before stay; exit status 1 says that a part is not as promised.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,18 +19,20 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.serving import soak_report
 from benchmarks.serving.packages import SMALL, build
 from benchmarks.serving.records import read_records
 from benchmarks.serving.replica import Replica
 from benchmarks.serving.soak_away import away
+from benchmarks.serving.soak_capacity import capacity
 from benchmarks.serving.soak_swaps import swaps
 from benchmarks.serving.soak_volume import volume
 from headrace.embedded_kafka import EmbeddedKafka
+from shared.spine.clock import wall_now
 
-PARTS = ("swaps", "volume", "away")
-# Each of these must be zero.
-BROKEN = ("errors", "answers_of_a_wrong_version", "failed", "workers_restarted", "answered_and_not_on_kafka")
-RECORDS = 2000
+PARTS = ("swaps", "volume", "away", "capacity")
+RECORDS, RECORDS_OF_A_DAY = 2000, 6000
+CAPACITY_WORKERS = 4
 
 
 @contextmanager
@@ -49,26 +53,53 @@ def system(replicas: int, workers: int) -> Iterator[tuple[EmbeddedKafka, list[Re
         shutil.rmtree(home, ignore_errors=True)
 
 
-def measure(asked: argparse.Namespace) -> dict[str, Any]:
-    """Run the parts that are asked for."""
-    cache, records = asked.cache.absolute(), read_records(RECORDS)
-    first = build(cache, SMALL)
-    found: dict[str, Any] = {}
+def swaps_part(runner: asyncio.Runner, asked: argparse.Namespace) -> dict[str, Any]:
+    """Two packages in turn on one replica."""
+    built = (build(asked.cache, SMALL), build(asked.cache, SMALL + timedelta(days=7)))
+    with system(1, asked.workers) as (_, replicas):
+        return runner.run(swaps(replicas[0], built, read_records(RECORDS), asked))
+
+
+def volume_part(runner: asyncio.Runner, asked: argparse.Namespace) -> dict[str, Any]:
+    """Very many requests on one replica."""
+    built = build(asked.cache, SMALL)
+    with system(1, asked.workers) as (_, replicas):
+        return runner.run(volume(replicas[0], built, read_records(RECORDS), asked))
+
+
+def away_part(runner: asyncio.Runner, asked: argparse.Namespace) -> dict[str, Any]:
+    """Two replicas of one worker, and no Kafka."""
+    built = build(asked.cache, SMALL)
+    with system(2, 1) as (kafka, replicas):
+        return runner.run(away(kafka, replicas, built, read_records(RECORDS), asked))
+
+
+def capacity_part(runner: asyncio.Runner, asked: argparse.Namespace) -> dict[str, Any]:
+    """Four workers and two days."""
+    built = build(asked.cache, SMALL)
+    with system(1, CAPACITY_WORKERS) as (_, replicas):
+        return runner.run(capacity(replicas[0], built, read_records(RECORDS_OF_A_DAY), asked))
+
+
+RUN = {"swaps": swaps_part, "volume": volume_part, "away": away_part, "capacity": capacity_part}
+
+
+def measure(asked: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
+    """Run the parts that are asked for, and write each as soon as it is there."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        if "swaps" in asked.parts:
-            second = build(cache, SMALL + timedelta(days=7))
-            with system(1, asked.workers) as (_, replicas):
-                found["swaps"] = runner.run(swaps(replicas[0], (first, second), records, asked))
-                print(json.dumps(found["swaps"]), flush=True)
-        if "volume" in asked.parts:
-            with system(1, asked.workers) as (_, replicas):
-                found["volume"] = runner.run(volume(replicas[0], first, records, asked))
-                print(json.dumps(found["volume"]), flush=True)
-        if "away" in asked.parts:
-            with system(2, 1) as (kafka, replicas):
-                found["away"] = runner.run(away(kafka, replicas, first, records, asked))
-                print(json.dumps(found["away"]), flush=True)
+        for part in asked.parts:
+            about = {"at": wall_now().isoformat(timespec="seconds"), "load_before": os.getloadavg()[0]}
+            said = RUN[part](runner, asked)
+            print(json.dumps({part: said}), flush=True)
+            found[part] = {**said, **about, "command": " ".join([soak_report.COMMAND, *sys.argv[1:]])}
+            _write(asked.report, found)
     return found
+
+
+def _write(report: Path, found: dict[str, Any]) -> None:
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    report.with_suffix(".md").write_text(soak_report.page(found), encoding="utf-8")
 
 
 def main() -> None:
@@ -85,13 +116,12 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("build/bench"))
     parser.add_argument("--report", type=Path, default=Path("build/bench/soak.json"))
     asked = parser.parse_args()
-    found = measure(asked)
-    broken = {f"{part} {name}": said[name] for part, said in found.items() for name in BROKEN if said.get(name)}
-    asked.report.parent.mkdir(parents=True, exist_ok=True)
-    asked.report.write_text(json.dumps({**found, "broken": broken}, indent=1) + "\n", encoding="utf-8")
+    asked.cache = asked.cache.absolute()
+    kept = json.loads(asked.report.read_text(encoding="utf-8")) if asked.report.exists() else {}
+    broken = soak_report.broken(measure(asked, kept), asked.parts)
     print(f"==> {asked.report}", flush=True)
     if broken:
-        raise SystemExit(f"broken: {broken}")
+        raise SystemExit("\n".join(["not as promised:", *broken]))
 
 
 if __name__ == "__main__":

@@ -54,14 +54,14 @@ async def volume(replica: Replica, built: Built, records: Sequence[Record], aske
         "seconds": round(seconds, 1),
         "drain_seconds": round(drained, 1),
         "worker_megabytes": megabytes,
-        "worker_growth_percent_after_the_first_tenth": _growth(megabytes),
+        "worker_growth_megabytes": round(megabytes[-1] - megabytes[0], 1),
+        "worker_growth_megabytes_after_the_first_tenth": round(
+            megabytes[-1] - megabytes[min(1, len(megabytes) - 1)], 1
+        ),
         "workers_restarted": len(restarted),
         "predictions_on_kafka": sum(found.values()),
         "predictions_on_kafka_after_dedupe": len(found),
+        "copies_after_dedupe": len(found) - len(there),
         "answered_and_not_on_kafka": len(ids - there),
         "on_kafka_and_not_answered": len(there - ids),
     }
-
-
-def _growth(megabytes: Sequence[float]) -> float | None:
-    return round((megabytes[-1] / megabytes[1] - 1) * 100, 2) if len(megabytes) > 1 else None
