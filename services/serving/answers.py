@@ -250,7 +250,7 @@ def estimates(policy: Policy, scores: Sequence[Sequence[float]], decisions: Sequ
     return [estimate_of(policy, decision, each) for decision, each in zip(decisions, scores, strict=True)]
 
 
-class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One decision as the answer says it."""
 
     prediction_id: str

@@ -1,6 +1,7 @@
 """Mounts BentoML's ASGI app behind the front: loaded in a thread after the first answers are possible."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -53,6 +54,8 @@ class Behind:
             await self._to_app.put({"type": "lifespan.startup"})
             if await self._from_app.get() == "lifespan.startup.complete":
                 self.app = app
+                # As much as all else together, and none of it goes before the process does.
+                gc.freeze()
                 return
             log.error("the app behind did not start")
         except Exception:

@@ -23,10 +23,10 @@ from services.serving.decode import (
     check_text,
     find_duplicate_keys,
     finite,
-    read_time,
 )
 from services.serving.faults import Refused
 from services.serving.shape import MAX_RECORDS, MAX_TEXT
+from services.serving.times import read_time
 from shared.contract import Contract, block_bounds, block_of
 
 _ISO = "an ISO 8601 time with offset, such as 2013-03-01T06:00:00-05:00"

@@ -9,8 +9,8 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,14 +18,10 @@ import msgspec
 from services.serving.entries import Head
 from services.serving.faults import Refused, body_fault
 from services.serving.shape import MAX_RECORDS, MAX_TEXT, Fitting, Shape, count_keys
-from shared.contract import Contract, block_of
+from services.serving.times import Times
+from shared.contract import Contract
 
-MAX_AHEAD = timedelta(days=32)
-EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
-MAX_TIME = 40
-# How many texts of times a worker remembers the meaning of; the records of one day share most of theirs.
-KEPT_TIMES = 4096
 
 Scalar = str | int | float | bool | None
 Fields = dict[str, Scalar]
@@ -92,7 +88,7 @@ class Decoder:
         self._levels = {name: frozenset(contract.features[name].levels or ()) for name in contract.categories}
         self._known = frozenset((*contract.feature_names, contract.event_time))
         self._shape = Shape(contract)
-        self._moment = lru_cache(KEPT_TIMES)(self._read_moment)
+        self._times = Times(contract)
 
     def decode(self, body: bytes, now: datetime | None) -> Ask:
         """Return what is asked; `now` is event time for records that give none. Raises Refused."""
@@ -110,7 +106,7 @@ class Decoder:
 
     def _fitted(self, fitting: Fitting, now: datetime | None) -> Rows:
         numbers, columns = self.contract.numbers, fitting.columns
-        times, blocks = self._times(columns[-1], now)
+        times, blocks = self._times.of(columns[-1], now)
         return Rows(
             times,
             blocks,
@@ -138,7 +134,7 @@ class Decoder:
                     allowed=sorted(self._known),
                 )
         flagged: list[list[str]] = [[] for _ in records]
-        times, blocks = self._times([record.get(self.contract.event_time) for record in records], now)
+        times, blocks = self._times.of([record.get(self.contract.event_time) for record in records], now)
         return Rows(
             times,
             blocks,
@@ -180,61 +176,6 @@ class Decoder:
             if value is not None:
                 flagged[position].append(name)
         return column
-
-    def _times(self, given: Sequence[Scalar], now: datetime | None) -> tuple[list[datetime], list[str]]:
-        """Return event times and their blocks; raises Refused naming the record."""
-        latest = _latest(now)
-        times: list[datetime] = []
-        blocks: list[str] = []
-        for position, text in enumerate(given):
-            moment = self._moment(text) if type(text) is str and len(text) <= MAX_TIME else None
-            if moment is None or moment[0] > latest:
-                time = self._time(text, position, now)
-                moment = time, block_of(self.contract, time)
-            times.append(moment[0])
-            blocks.append(moment[1])
-        return times, blocks
-
-    def _read_moment(self, text: str) -> tuple[datetime, str] | None:
-        time = _utc(text)
-        return (time, block_of(self.contract, time)) if time and EARLIEST <= time <= LATEST else None
-
-    def _time(self, given: Scalar, position: int, now: datetime | None) -> datetime:
-        name = self.contract.event_time
-        if given is None and now is not None:
-            return now
-        if not isinstance(given, str):
-            said = "is missing, and no event time is known yet" if given is None else "is not text"
-            raise Refused(422, f"record {position}: {name} {said}", record=position, field=name, allowed=_ISO)
-        return read_time(given, f"record {position}: {name}", now, record=position, field=name)
-
-
-_ISO = "an ISO 8601 time with offset, such as 2013-03-01T06:00:00-05:00"
-
-
-def read_time(text: str, where: str, now: datetime | None, **more: object) -> datetime:
-    """Return a time in UTC; raises Refused when it has no offset, lies outside 1970-2200 or far ahead of the clock."""
-    utc = _utc(text)
-    if utc is None:
-        raise Refused(422, f"{where} {text[:60]!r} is not a time with offset", allowed=_ISO, **more)
-    latest = _latest(now)
-    if not EARLIEST <= utc <= latest:
-        limit = f"{EARLIEST.isoformat()} to {latest.isoformat()}"
-        raise Refused(422, f"{where} {text[:60]!r} lies outside {limit}", limit=limit, **more)
-    return utc
-
-
-def _utc(text: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text) if len(text) <= MAX_TIME else None
-        return time.astimezone(UTC) if time and time.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _latest(now: datetime | None) -> datetime:
-    # A time far ahead would count as the current block for ever and push the true one out of the request index.
-    return min(LATEST, now + MAX_AHEAD) if now else LATEST
 
 
 def _read(body: bytes) -> Body:

@@ -43,9 +43,6 @@ class Asking(Asker, Protocol):
     client: tuple[str, int] | None
     name: str
 
-    def failed(self, answer: "Answer") -> None:
-        """Take the answer to what failed when it was already written down."""
-
 
 _PATHS = [
     *("POST /v1/{use_case}/predict", "POST /v1/{use_case}/outcomes"),
@@ -149,7 +146,8 @@ class Front:
         if found is None:
             return False
         live, ask = found
-        if len(ask.rows) == 1 and live.model.compiled and not ask.rows.flagged[0] and not live.version.draw:
+        rows, plain = ask.rows, not live.version.draw
+        if len(rows) == 1 and plain and not (rows.flagged[0] or self.predictor.repeats(live, ask)):
             self._turn.add(One(live, ask, started, asked), alone=alone)
             return True
         try:

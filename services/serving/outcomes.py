@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from services.serving import metrics
-from services.serving.decode import find_duplicate_keys, read_time
+from services.serving.decode import find_duplicate_keys
 from services.serving.entries import Head, Message
 from services.serving.faults import CONTENT_TYPE, Refused, body_fault, problem_body
 from services.serving.headers import cloud_headers
@@ -18,6 +18,7 @@ from services.serving.journal import Journal, SpoolFullError
 from services.serving.live import Served as Serving
 from services.serving.lock import SpoolBusyError
 from services.serving.predict import SMALL_BODY, Answer
+from services.serving.times import read_time
 from shared.contract import Contract
 from shared.events import MAX_ROWS, OutcomeRecorded
 from shared.spine.clock import Clock, wall_now

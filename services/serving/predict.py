@@ -183,7 +183,7 @@ class Predictor:
 
     async def _repeated(self, live: Live, ask: Ask) -> Entry | None:
         """Look for a first answer before anything is scored, where there most likely is one."""
-        if not (ask.request_id and self.journal.ledger.requests.find(live.version.use_case, ask.request_id)):
+        if not self.repeats(live, ask):
             return None
         async with self.journal.locked():
             return self.first(live, ask)
@@ -210,6 +210,10 @@ class Predictor:
     def _append(self, prepared: Prepared) -> Entry:
         self.journal.append_frame(prepared.head, prepared.frame)
         return Entry(prepared.head, prepared.events)
+
+    def repeats(self, live: Live, ask: Ask) -> bool:
+        """Whether there most likely is a first answer to this request."""
+        return bool(ask.request_id and self.journal.ledger.requests.find(live.version.use_case, ask.request_id))
 
     def first(self, live: Live, ask: Ask) -> Entry | None:
         """Return the first answer to a request that its client named; under the lock. Refused: to another request."""

@@ -3,6 +3,8 @@
 A parser, a task, an event, two messages and two timers for each request cost more than the prediction does.
 """
 
+from http import HTTPStatus
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.serving.front import Front
@@ -10,7 +12,6 @@ from services.serving.heads import END, LONGEST, read_head
 from services.serving.predict import Answer
 from shared.spine.clock import monotonic
 
-_PHRASES = {200: b"OK", 500: b"Internal Server Error"}
 # What this module touches of a connection; where a later uvicorn has it no more, its own way is good enough.
 _TOUCHED = ("data_received", "on_message_begin", "on_message_complete", "timeout_keep_alive_handler", "shutdown")
 
@@ -20,6 +21,8 @@ class Quick(HttpToolsProtocol):
 
     front: Front
     waiting: bytes | None = None
+    # What came after it, for when it is answered.
+    held = b""
     name = ""
     # Whether the parser is amid a message.
     amid = False
@@ -31,7 +34,10 @@ class Quick(HttpToolsProtocol):
         if self.waiting is not None:
             # He has not waited for his answer.
             self.front.finish_turn()
-        if not self._at_once(data):
+        if self.waiting is not None:
+            self.held += data
+            self.transport.pause_reading()
+        elif not self._at_once(data):
             super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -86,6 +92,7 @@ class Quick(HttpToolsProtocol):
         data, self.waiting = self.waiting, None
         if data and not self.transport.is_closing():
             super().data_received(data)
+            self._go_on()
             if self.ends:
                 super().shutdown()
 
@@ -102,8 +109,16 @@ class Quick(HttpToolsProtocol):
         self.quiet_since = monotonic()
         if self.ends:
             self.transport.close()
-        elif self.timeout_keep_alive_task is None:
+            return
+        if self.timeout_keep_alive_task is None:
             self._watch(self.timeout_keep_alive)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self.held:
+            data, self.held = self.held, b""
+            self.transport.resume_reading()
+            self.data_received(data)
 
     def _watch(self, seconds: float) -> None:
         """One timer for many answers: moving it each time costs more than looking anew when it fires."""
@@ -111,10 +126,11 @@ class Quick(HttpToolsProtocol):
 
     def _head(self, answer: Answer) -> bytes:
         """All but the length; uvicorn makes new headers every second, and most answers are alike."""
-        headers, kind = self.server_state.default_headers, (answer.status, answer.content_type)
+        headers, kind = self.server_state.default_headers, answer[2:] + answer[:1]
         if self.head_of[0] is not headers or self.head_of[1] != kind:
-            lines = [b"HTTP/1.1 %d %b" % (answer.status, _PHRASES[answer.status])]
-            lines += [b"content-type: %b" % answer.content_type.encode(), *(b"%b: %b" % each for each in headers)]
+            more = [(name.encode(), value.encode()) for name, value in answer.headers]
+            lines = [b"HTTP/1.1 %d %b" % (answer.status, HTTPStatus(answer.status).phrase.encode())]
+            lines += [b"%b: %b" % each for each in ((b"content-type", answer.content_type.encode()), *headers, *more)]
             self.head_of = headers, kind, b"\r\n".join((*lines, b"content-length: "))
         return self.head_of[2]
 

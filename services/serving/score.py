@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
-from typing import ParamSpec, Protocol, TypeVar
+from itertools import islice
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from services.serving.decode import Rows
 from shared.package.compiled.runtime import Asked, OutsideError
@@ -23,6 +24,8 @@ MAX_ROWS_PER_CALL = 4096
 MAX_ROWS_WAITING = 40_000
 # Fewer rows than this are scored before a thread would have begun.
 MAX_ROWS_AT_ONCE = 500
+# Between two calls of the model, at least these turns of the event loop bring nobody new, and no more than those pass.
+QUIET_TURNS, MOST_TURNS = 4, 32
 
 
 class OverloadedError(Exception):
@@ -50,6 +53,14 @@ class Compiled(Protocol):
         """Rows of different requests, in the contract's order; None for each that only the original may answer."""
 
 
+class Waiting(NamedTuple):
+    """Requests that came together, and who waits for their results."""
+
+    asked: Sequence[Rows]
+    rows: int
+    future: asyncio.Future[list[Result]]
+
+
 class Coalescer:
     """The queue in front of one model; what its compiled form answers does not queue."""
 
@@ -61,7 +72,7 @@ class Coalescer:
         compiled: Compiled | None = None,
     ) -> None:
         self._scorer, self._executor, self._on_call, self._compiled = scorer, executor, on_call, compiled
-        self._waiting: list[tuple[Rows, asyncio.Future[Result]]] = []
+        self._waiting: list[Waiting] = []
         self._rows = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -99,44 +110,64 @@ class Coalescer:
         return await self._queued(rows)
 
     async def _queued(self, rows: Rows) -> Scores:
-        if self._rows + len(rows) > MAX_ROWS_WAITING:
-            raise OverloadedError(f"{self._rows} rows are waiting")
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((rows, future))
-        self._rows += len(rows)
-        if self._task is None:
-            self._task = asyncio.create_task(self._drain(), name="score")
-        result = await future
+        [result] = await self.score_each([rows])
         if isinstance(result, Exception):
             raise result
         return result
+
+    async def score_each(self, asked: Sequence[Rows]) -> list[Result]:
+        """Return the scores of each request by the original model, or why it has none; raises OverloadedError."""
+        count = sum(map(len, asked))
+        if self._rows + count > MAX_ROWS_WAITING:
+            raise OverloadedError(f"{self._rows} rows are waiting")
+        future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(asked, count, future))
+        self._rows += count
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain(), name="score")
+        return await future
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             while batch := self._next_batch():
-                asked = [rows for rows, _ in batch]
+                asked = [rows for each in batch for rows in each.asked]
                 try:
                     results = await loop.run_in_executor(self._executor, score_together, self._scorer, asked)
                 except RuntimeError as error:  # the executor is shut down: say so to whoever still waits
                     results = [OverloadedError(f"stopping: {error}") for _ in asked]
                 self._on_call(sum(map(len, asked)))
-                for (_, future), result in zip(batch, results, strict=True):
-                    if not future.done():
-                        future.set_result(result)
+                found = iter(results)
+                for each in batch:
+                    mine = list(islice(found, len(each.asked)))
+                    if not each.future.done():
+                        each.future.set_result(mine)
+                await self._look_around()
         finally:
             self._task = None
 
-    def _next_batch(self) -> list[tuple[Rows, asyncio.Future[Result]]]:
+    async def _look_around(self) -> None:
+        """Let the answers out, and those in who asked meanwhile: they go along with the next call, not the one after.
+
+        No time is waited for: it ends when some turns of the event loop, microseconds each, have brought nobody new.
+        """
+        quiet, seen = 0, self._rows
+        for _ in range(MOST_TURNS):
+            await asyncio.sleep(0)
+            quiet, seen = 0 if self._rows > seen else quiet + 1, self._rows
+            if quiet >= QUIET_TURNS:
+                return
+
+    def _next_batch(self) -> list[Waiting]:
         size = taken = 0
-        for rows, _ in self._waiting:
-            if taken and size + len(rows) > MAX_ROWS_PER_CALL:
+        for each in self._waiting:
+            if taken and size + each.rows > MAX_ROWS_PER_CALL:
                 break
-            taken, size = taken + 1, size + len(rows)
+            taken, size = taken + 1, size + each.rows
         batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
         self._rows -= size
         # Nobody waits any more for what was given up: a time limit sheds work as well.
-        return [item for item in batch if not item[1].done()] or (self._next_batch() if self._waiting else [])
+        return [each for each in batch if not each.future.done()] or (self._next_batch() if self._waiting else [])
 
 
 def score_compiled(compiled: Compiled, rows: Rows) -> Scores:

@@ -62,17 +62,16 @@ class Shape:
         if not 1 <= len(records) <= MAX_RECORDS:
             return None
         rows = [*map(msgspec.structs.astuple, records)]
-        absent = sum([row.count(UNSET) for row in rows])
         columns: list[tuple[Any, ...]] = [*zip(*rows, strict=True)]
-        keys = len(columns) * len(rows) - absent + 1 + (asked.request_id is not None)
+        absent = [column.count(UNSET) for column in columns]
+        keys = len(columns) * len(rows) - sum(absent) + 1 + (asked.request_id is not None)
         if b"\\" in body:
             # Only here can text hold a colon, or a NUL, that does not stand in the body as such.
             if b"\\u0000" in body or count_keys(body) != keys:
                 return None
         elif body.count(b":") != keys + self._colons(asked.request_id, columns):
             return None
-        if absent:
-            columns = [_filled(column) for column in columns]
+        columns = [_filled(column, gaps) if gaps else column for column, gaps in zip(columns, absent, strict=True)]
         return Fitting(asked.request_id, len(rows), columns)
 
     def _colons(self, request_id: str | None, columns: Sequence[tuple[Any, ...]]) -> int:
@@ -80,8 +79,10 @@ class Shape:
         return "".join(filter(None, texts)).count(":")
 
 
-def _filled(column: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple([None if value is UNSET else value for value in column]) if UNSET in column else column
+def _filled(column: tuple[Any, ...], gaps: int) -> tuple[Any, ...]:
+    if gaps == len(column):
+        return (None,) * gaps
+    return tuple([None if value is UNSET else value for value in column])
 
 
 def count_keys(body: bytes) -> int:

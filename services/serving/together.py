@@ -1,9 +1,10 @@
 """Answers the requests of one record that arrive in one turn of the event loop together: one call of the model, one
-lock, one write; nobody waits for more to come.
+lock, one write; nobody waits for more to come. Where the model has no compiled form they wait for it together.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
@@ -14,11 +15,13 @@ from services.serving.ledger import Ledger, Position
 from services.serving.live import Live
 from services.serving.metrics import SERVING_PREDICTIONS_TOTAL, SERVING_REQUESTS_TOTAL, TALLY
 from services.serving.one_row import Decision
-from services.serving.predict import Predictor
+from services.serving.predict import Answer, Predictor
+from services.serving.refusals import problem_of
 from services.serving.score import Coalescer
 from services.serving.shares import behind_others
 from shared.contract import decide
 from shared.spine.clock import monotonic, wall_seconds
+from shared.spine.problems import Problem
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,9 @@ class Asker(Protocol):
 
     def answered(self, body: bytes | None) -> None:
         """Take the answer; None, with nothing done, where the usual way has to say more or to wait."""
+
+    def failed(self, answer: Answer) -> None:
+        """Take an answer that says what went wrong."""
 
 
 class One(NamedTuple):
@@ -61,6 +67,8 @@ class Turn:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._waiting: list[One] = []
+        # A task that nobody holds may be collected before it ends.
+        self._scoring: set[asyncio.Task[None]] = set()
 
     @property
     def journal(self) -> Journal:
@@ -76,11 +84,58 @@ class Turn:
             asyncio.get_running_loop().call_soon(self.answer)
 
     def answer(self) -> None:
-        """Answer all who wait."""
+        """Answer all who wait; those whose model has no compiled form when it has scored them."""
         waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        for one, body in zip(waiting, self._answers(waiting), strict=True):
+        by_model: dict[Coalescer, list[One]] = {}
+        for one in waiting:
+            by_model.setdefault(one.live.model, []).append(one)
+        for model, ones in by_model.items():
+            if model.compiled:
+                self._now(model, ones)
+            else:
+                task = asyncio.create_task(self._later(model, ones), name="together")
+                self._scoring.add(task)
+                task.add_done_callback(self._scoring.discard)
+
+    def _now(self, model: Coalescer, ones: list[One]) -> None:
+        answers: list[bytes | None] = [None] * len(ones)
+        try:
+            scores, lock = model.one_each([one.ask.rows for one in ones]), self.journal.locked()
+            ledger = lock.take()
+            if ledger is not None:
+                try:
+                    answers = self._settle(ones, scores, ledger, _admitted)
+                finally:
+                    lock.release()
+        except Exception:
+            # Nothing was written. The usual way says why: the disk, most likely.
+            answers = [None] * len(ones)
+        self._reply(ones, answers)
+
+    async def _later(self, model: Coalescer, ones: list[One]) -> None:
+        admitted = [one for one in ones if _admitted(one)]
+        self._reply([one for one in ones if one not in admitted], None)
+        found: list[tuple[One, list[float]]] = []
+        wrong: list[tuple[One, Exception]] = []
+        try:
+            async with asyncio.timeout(self._predictor.time_limit):
+                results = await model.score_each([one.ask.rows for one in admitted])
+            for one, result in zip(admitted, results, strict=True):
+                if isinstance(result, Exception):
+                    wrong.append((one, result))
+                else:
+                    found.append((one, result[0]))
+            async with self.journal.locked() as ledger:
+                answers = self._settle([one for one, _ in found], [each for _, each in found], ledger)
+            self._reply([one for one, _ in found], answers)
+        except Exception as error:
+            wrong = [(one, error) for one in admitted]
+        for one, why in wrong:
+            use_case, name = one.live.version.use_case, one.ask.request_id
+            one.asker.failed(await self._predictor.refuse(use_case, problem_of(why), name, one.live, one.ask))
+
+    def _reply(self, ones: list[One], answers: list[bytes | None] | None) -> None:
+        for one, body in zip(ones, answers or [None] * len(ones), strict=True):
             try:
                 one.asker.answered(body)
             except Exception:
@@ -88,40 +143,39 @@ class Turn:
             if body is not None:
                 TALLY.took(one.live.version.use_case, monotonic() - one.started)
 
-    def _answers(self, waiting: list[One]) -> list[bytes | None]:
-        answers: list[bytes | None] = [None] * len(waiting)
-        lock = self.journal.locked()
-        try:
-            scores = _score(waiting)
-            ledger = lock.take()
-            if ledger is None:
-                return answers
-            try:
-                chosen = self._choose(waiting, scores, ledger, answers)
-                if chosen:
-                    self._write_down(chosen, ledger)
-            finally:
-                lock.release()
-        except Exception:
-            # The usual way says why: the disk, most likely. What was answered before stays answered.
-            return answers
+    def _settle(
+        self,
+        ones: list[One],
+        scores: Sequence[list[float] | None],
+        ledger: Ledger,
+        admitted: Callable[[One], bool] = lambda one: True,
+    ) -> list[bytes | None]:
+        """Decide and write all down, under the lock; None for each that has to go the usual way."""
+        answers: list[bytes | None] = [None] * len(ones)
+        chosen = self._choose(ones, scores, ledger, answers, admitted)
+        if chosen:
+            self._write_down(chosen, ledger)
         for each in chosen:
             answers[each.place] = each.answer
         return answers
 
     def _choose(
-        self, waiting: list[One], scores: list[list[float] | None], ledger: Ledger, answers: list[bytes | None]
+        self,
+        ones: list[One],
+        scores: Sequence[list[float] | None],
+        ledger: Ledger,
+        answers: list[bytes | None],
+        admitted: Callable[[One], bool],
     ) -> list[Chosen]:
         chosen: list[Chosen] = []
         used: dict[tuple[str, str], dict[str, int]] = {}
         names: set[str] = set()
-        for place, (one, score) in enumerate(zip(waiting, scores, strict=True)):
+        for place, (one, score) in enumerate(zip(ones, scores, strict=True)):
             name = one.ask.request_id
-            if score is None or name in names:
+            if score is None or name in names or not admitted(one):
                 continue
             # Whoever is refused here is told why on the usual way.
             with suppress(Exception):
-                one.asker.admit()
                 if name:
                     names.add(name)
                     if first := self._predictor.first(one.live, one.ask):
@@ -170,13 +224,9 @@ class Turn:
             offset += len(frame)
 
 
-def _score(waiting: list[One]) -> list[list[float] | None]:
-    """The scores of each, one call for each model."""
-    by_model: dict[Coalescer, list[int]] = {}
-    for place, one in enumerate(waiting):
-        by_model.setdefault(one.live.model, []).append(place)
-    scores: list[list[float] | None] = [None] * len(waiting)
-    for model, places in by_model.items():
-        for place, found in zip(places, model.one_each([waiting[each].ask.rows for each in places]), strict=True):
-            scores[place] = found
-    return scores
+def _admitted(one: One) -> bool:
+    try:
+        one.asker.admit()
+    except Problem:
+        return False
+    return True

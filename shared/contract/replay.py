@@ -85,6 +85,9 @@ def _classify(
 
 def _by_block(blocks: Sequence[str], rows: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Yield each block with its rows, in order."""
+    if blocks.count(blocks[0]) == len(blocks):
+        yield blocks[0], rows
+        return
     number = {block: place for place, block in enumerate(dict.fromkeys(blocks))}
     of_row = np.fromiter(map(number.__getitem__, blocks), np.int64, len(blocks))[rows]
     order = np.argsort(of_row, kind="stable")

@@ -104,5 +104,5 @@ def test_most_bodies_fit_and_the_odd_ones_do_not(body: bytes, fits: bool) -> Non
 def test_a_remembered_time_has_the_block_that_the_contract_gives_it(seconds: int) -> None:
     time = datetime.fromtimestamp(seconds, UTC)
     for _ in range(2):
-        times, blocks = DECODER._times([time.isoformat(), None], time)
+        times, blocks = DECODER._times.of([time.isoformat(), None], time)
         assert (times, blocks) == ([time, time], [block_of(UNDER, time)] * 2)

@@ -12,7 +12,7 @@ from services.serving.journal import Journal, JournalOptions
 from services.serving.ledger import Position
 from services.serving.live import Served
 from services.serving.metrics import TALLY
-from services.serving.predict import Predictor
+from services.serving.predict import Answer, Predictor
 from services.serving.score import Coalescer, Scores
 from services.serving.together import MOST_TOGETHER, One, Turn
 from shared.package.compiled.runtime import Asked
@@ -44,6 +44,7 @@ class Client:
 
     def __init__(self, *, too_many: bool = False) -> None:
         self.said: list[bytes | None] = []
+        self.refused: list[int] = []
         self.too_many = too_many
 
     def admit(self) -> None:
@@ -52,6 +53,9 @@ class Client:
 
     def answered(self, body: bytes | None) -> None:
         self.said.append(body)
+
+    def failed(self, answer: Answer) -> None:
+        self.refused.append(answer.status)
 
     @property
     def decision(self) -> str:
