@@ -19,7 +19,19 @@ Source = tuple[str, ast.Module]
 
 # Decisions: data in, decision out. They are given now, seed and rows.
 DECISIONS = (
-    *("gates", "releases", "governor", "blocks", "block_statistics", "drift", "moved", "two_sample", "promotion"),
+    *(
+        "gates",
+        "releases",
+        "governor",
+        "blocks",
+        "block_statistics",
+        "drift",
+        "explain",
+        "before_labels",
+        "impact",
+        "two_sample",
+        "promotion",
+    ),
     *("probation", "regret", "technical", "coverage", "split"),
 )
 PURE = [
