@@ -1,15 +1,19 @@
 """Reads from a package what its blocks are compared with: its bins and its out-of-sample blocks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 
+from services.monitor.before_labels import LEAST_ROWS, Expected, expected_of
 from services.monitor.block_statistics import BlockStatistics, Kind, excess_losses, summarise, with_loss_bins
 from shared.contract.policy import derive_policy
-from shared.contract.replay import cost_in_order, decide_in_order
+from shared.contract.replay import decide_in_order
 from shared.contract.schema import Contract
+from shared.feedback.accounting import countable
 from shared.package import Package, PackageStore, ReferenceRow, read_package
 
 # A use case has a current package and sometimes one that it goes back to.
@@ -23,19 +27,29 @@ class Baseline:
     package: Package
     kind: Kind
     blocks: tuple[BlockStatistics, ...]
+    decided: dict[str, Expected] = field(default_factory=dict, compare=False)
 
     def cost_per_case(self, contract: Contract) -> float:
         """Return the mean cost in minor units of its labelled reference rows, decided under a contract."""
-        rows, policy = self.package.reference().rows, derive_policy(contract, self.package.demand())
-        flagged = [row.flagged for row in rows]
-        decisions = decide_in_order(policy, [row.block for row in rows], [row.scores for row in rows], flagged)
-        known = [i for i, row in enumerate(rows) if (row.label if row.value is None else row.value) is not None]
-        if not known:
-            return 0.0
-        columns = ([decisions.decisions[i] for i in known], [rows[i].scores for i in known])
-        return float(
-            np.mean(cost_in_order(policy, *columns, [rows[i].label for i in known], [rows[i].value for i in known]))
-        )
+        known = self._expected(contract).realised_cost
+        known = known[np.isfinite(known)]
+        return float(known.mean()) if len(known) else 0.0
+
+    def expected_cost_per_case(self, contract: Contract) -> float:
+        """Return the same as the scores expect it; NaN for a regression, whose estimates expect nothing."""
+        return float(self._expected(contract).cost.mean())
+
+    def cost_gaps(self, contract: Contract) -> list[float]:
+        """Return, block by block, what a labelled reference row cost more than its scores expect, minor units."""
+        expected, blocks = self._expected(contract), [row.block for row in self.package.reference().rows]
+        gaps = pd.Series(expected.realised_cost - expected.cost).dropna().groupby(np.array(blocks), sort=False)
+        return [float(mean) for mean, count in zip(gaps.mean(), gaps.count(), strict=True) if count >= LEAST_ROWS]
+
+    def _expected(self, contract: Contract) -> Expected:
+        """Its reference rows under a contract; deciding them again takes a while, and contracts seldom change."""
+        if (found := self.decided.get(contract.digest)) is None:
+            found = self.decided[contract.digest] = decide_reference(self.package, contract)
+        return found
 
 
 class Baselines:
@@ -55,7 +69,24 @@ class Baselines:
         rows = package.reference().rows
         edges = tuple(bins.edges for bins in package.profile.scores)
         kind = Kind(package.manifest.task, tuple(package.manifest.classes), edges)
-        return Baseline(package, *count_reference(kind, rows))
+        kind, blocks = count_reference(kind, rows)
+        inputs = {block.block: block.inputs for block in package.profile.blocks}
+        return Baseline(package, kind, tuple(replace(one, inputs=inputs.get(one.block, {})) for one in blocks))
+
+
+def decide_reference(package: Package, contract: Contract) -> Expected:
+    """Decide the reference rows in order under a contract; rows, and what scores expect of them, in the same order."""
+    rows, policy = package.reference().rows, derive_policy(contract, package.demand())
+    columns = [row.block for row in rows], [row.scores for row in rows], [row.flagged for row in rows]
+    frame = pl.DataFrame(
+        {
+            "scores": pl.Series([list(row.scores) for row in rows], dtype=pl.List(pl.Float64)),
+            "decision": decide_in_order(policy, *columns).decisions,
+            "label": pl.Series([row.label for row in rows], dtype=pl.String),
+            "value": pl.Series([row.value for row in rows], dtype=pl.Float64),
+        }
+    ).with_columns(arm=pl.lit("model"))
+    return expected_of(countable(frame, policy), policy)
 
 
 def count_reference(kind: Kind, rows: tuple[ReferenceRow, ...]) -> tuple[Kind, tuple[BlockStatistics, ...]]:

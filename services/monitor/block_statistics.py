@@ -1,7 +1,7 @@
 """What drift is judged by in one block: its mean excess loss, and its scores and losses counted in fixed bins. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,12 @@ class Kind:
 
 @dataclass(frozen=True)
 class BlockStatistics:
-    """One block; `loss` is None where too few rows, or too few of them, have a label."""
+    """One block; `loss` is None where too few rows, or too few of them, have a label.
+
+    `inputs` are the coarse counts of each column; `faults` what was wrong with the form of its rows; `cost_gap` what a
+    labelled row cost more than its scores expected, minor units of the contract `terms`, and `gap_e_value` how sure it
+    was then that such gaps grow: shown, never an alarm.
+    """
 
     block: str
     rows: int
@@ -36,6 +41,11 @@ class BlockStatistics:
     loss: float | None
     score_counts: tuple[tuple[int, ...], ...]
     loss_counts: tuple[int, ...]
+    inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    cost_gap: float | None = None
+    terms: str = ""
+    gap_e_value: float | None = None
 
     @property
     def has_scores(self) -> bool:
@@ -114,7 +124,19 @@ def add(name: str, blocks: Sequence[BlockStatistics]) -> BlockStatistics:
             for columns in zip(*(one.score_counts for one in blocks), strict=True)
         ),
         loss_counts=tuple(int(count) for count in np.sum([one.loss_counts for one in blocks], axis=0)),
+        inputs=_add_inputs(blocks),
     )
+
+
+def _add_inputs(blocks: Sequence[BlockStatistics]) -> dict[str, tuple[int, ...]]:
+    """Only columns that every day has, in the same groups."""
+    names = set.intersection(*(set(one.inputs) for one in blocks))
+    columns = {name: [one.inputs[name] for one in blocks] for name in sorted(names)}
+    return {
+        name: tuple(int(count) for count in np.sum(rows, axis=0))
+        for name, rows in columns.items()
+        if len({len(row) for row in rows}) == 1
+    }
 
 
 def _count(values: Floats, edges: Sequence[float]) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ METHODS: dict[Unit, str] = {
     "week": "conformal rank of weeks, mixed over start times",
 }
 RECENT = 7
-_LEAST_REFERENCE: dict[Unit, int] = {"row": 1, "day": 4, "week": 2}
+LEAST_REFERENCE: dict[Unit, int] = {"row": 1, "day": 4, "week": 2}
 _LEAST_DAYS_OF_A_WEEK = 4
 
 
@@ -75,9 +75,9 @@ class Verdict:
 
 def judge_drift(watch: Watch, reference: Sequence[BlockStatistics], blocks: Sequence[BlockStatistics]) -> Verdict:
     """Judge an epoch: `reference` are out-of-sample blocks of its package, `blocks` its judged blocks in order."""
-    units = _weeks(reference) if watch.unit == "week" else list(reference)
+    units = in_units(watch, reference)
     usable = [one for one in units if one.reason is None]
-    needed = _LEAST_REFERENCE[watch.unit]
+    needed = LEAST_REFERENCE[watch.unit]
     if len(usable) < needed:
         return _verdict(watch, reason=f"the reference has {len(usable)} {watch.unit}s, at least {needed} are needed")
     if not blocks:
@@ -85,7 +85,7 @@ def judge_drift(watch: Watch, reference: Sequence[BlockStatistics], blocks: Sequ
     known = len(usable[0].score_counts), len(usable[0].score_counts[0])
     if any((len(one.score_counts), len(one.score_counts[0])) != known for one in blocks):
         return _verdict(watch, reason="a block's scores are counted in other bins than the reference's")
-    series = _weeks(blocks, ended=True) if watch.unit == "week" else list(blocks)
+    series = in_units(watch, blocks, ended=True)
     evidence = _evidence_of_rows if watch.unit == "row" else _evidence_of_units
     signals = evidence(watch, usable, series)
     return _verdict(
@@ -95,6 +95,19 @@ def judge_drift(watch: Watch, reference: Sequence[BlockStatistics], blocks: Sequ
         effect_size=effect_size(reference, blocks),
         reason=blocks[-1].reason,
     )
+
+
+def gap_evidence(watch: Watch, reference: Sequence[float], gaps: Sequence[tuple[str, float]]) -> float | None:
+    """Return the e-value of "blocks cost more than their own scores expect", given (block, gap) in order.
+
+    Ranked among the reference's gaps and all earlier ones. It is shown and never alarms: what scores expect is silent
+    about the very change that makes them wrong, and the excess loss, which does alarm, is its twin in squared error.
+    None where the reference has too few blocks, or there is none to judge.
+    """
+    if len(reference) < LEAST_REFERENCE["day"] or not gaps:
+        return None
+    draws = _draws(watch, "cost_gap", [block for block, _ in gaps])
+    return e_process_of_p(loss_ranks(reference, [gap for _, gap in gaps], draws))[-1]
 
 
 def effect_size(reference: Sequence[BlockStatistics], blocks: Sequence[BlockStatistics]) -> float:
@@ -166,6 +179,12 @@ def histogram_ranks(history: Floats, blocks: Floats, draws: Sequence[float]) -> 
     return ps
 
 
+def column_ranks(watch: Watch, column: str, history: Floats, blocks: Floats, names: Sequence[str]) -> list[float]:
+    """Return the p-value of each block of one column, [blocks, bins] cumulative shares, as for the histogram."""
+    draws = [uniform_of(watch.seed, watch.use_case, watch.epoch, name, "column", column) for name in names]
+    return histogram_ranks(history, blocks, draws)
+
+
 def cumulative(blocks: Sequence[BlockStatistics]) -> Floats:
     """Return one row per block: the cumulative shares of its scores, column after column."""
     counts = np.array([one.score_counts for one in blocks], dtype=np.float64)
@@ -173,8 +192,13 @@ def cumulative(blocks: Sequence[BlockStatistics]) -> Floats:
     return np.asarray(shares.reshape(len(blocks), -1))
 
 
-def _draws(watch: Watch, signal: Signal, blocks: Sequence[str]) -> list[float]:
+def _draws(watch: Watch, signal: str, blocks: Sequence[str]) -> list[float]:
     return [uniform_of(watch.seed, watch.use_case, watch.epoch, block, signal) for block in blocks]
+
+
+def in_units(watch: Watch, blocks: Sequence[BlockStatistics], *, ended: bool = False) -> list[BlockStatistics]:
+    """Return the blocks as the contract's unit has them: days as they are, or put together by week."""
+    return _weeks(blocks, ended=ended) if watch.unit == "week" else list(blocks)
 
 
 def _weeks(blocks: Sequence[BlockStatistics], *, ended: bool = False) -> list[BlockStatistics]:

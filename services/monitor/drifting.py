@@ -12,10 +12,12 @@ import polars as pl
 
 from services.monitor import metrics
 from services.monitor.baseline import Baseline, Baselines
+from services.monitor.before_labels import expected_of
 from services.monitor.block_statistics import BlockStatistics, summarise
-from services.monitor.drift import RECENT, Verdict, Watch, judge_drift
+from services.monitor.drift import RECENT, Verdict, Watch, gap_evidence, judge_drift
 from services.monitor.drift_store import DriftStore
-from services.monitor.moved import moved_features
+from services.monitor.explain import explain, faults
+from services.monitor.impact import impact_of
 from services.monitor.store import BlockStore, Contracts, ReleaseStore
 from services.monitor.tables import BlockRow, DriftBlockRow
 from shared.contract.policy import derive_policy
@@ -25,6 +27,7 @@ from shared.events.lifecycle import MovedFeature
 from shared.feedback.accounting import countable
 from shared.feedback.joined import joined
 from shared.feedback.schema import CATEGORY, NUMBER
+from shared.package.inputs import InputProfile, RunningProfile, coarse_inputs
 from shared.spine.db import Database
 from shared.spine.outbox import add_to_outbox
 
@@ -32,6 +35,7 @@ log = logging.getLogger(__name__)
 SOURCE = "headrace/monitor"
 # A block counts for a package that served more than this share of it.
 _MOSTLY = 0.5
+MOST_FAULTS = 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,22 @@ class Served:
     def judged_at(self) -> dt.datetime:
         """When all of it was judged: labels known later change nothing here."""
         return max(row.judged_at for row in self.rows if row.judged_at)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An epoch's verdict and what it rests on."""
+
+    watch: Watch
+    verdict: Verdict
+    blocks: Sequence[BlockStatistics]
+    gap_e_value: float | None
+
+    @property
+    def signals(self) -> dict[str, float]:
+        """The evidence by name: what alarms, and the gap, which does not."""
+        found = {str(name): value for name, value in self.verdict.signals.items()}
+        return found if self.gap_e_value is None else {**found, "cost_gap": self.gap_e_value}
 
 
 class Drifting:
@@ -87,6 +107,8 @@ class Drifting:
                 "e_value": row.e_value,
                 "threshold": row.threshold,
                 "cannot_be_judged": row.reason,
+                "cost_gap_e_value": row.statistics.get("gap_e_value"),
+                "faults": row.statistics.get("faults", []),
             }
             for use_case, row in last.items()
         }
@@ -116,7 +138,9 @@ class Drifting:
         watch = Watch(row.use_case, contract.monitoring.unit, contract.monitoring.alpha, epoch.epoch, self._seed)
         blocks = [*(statistics_of(one.statistics) for one in earlier), statistics]
         verdict = await asyncio.to_thread(judge_drift, watch, baseline.blocks, blocks)
-        event = await self._alarm(block, baseline, contract, verdict, blocks, now) if verdict.alarm else None
+        gap = await asyncio.to_thread(cost_gap_evidence, watch, baseline, contract, blocks)
+        seen = Seen(watch, verdict, blocks, gap)
+        event = await self._alarm(block, baseline, contract, seen, now) if verdict.alarm else None
         if event:
             epoch.alarm_block, epoch.event_id = row.block, event.id
         async with self._db.transaction() as session:
@@ -124,7 +148,7 @@ class Drifting:
                 use_case=row.use_case,
                 block=row.block,
                 epoch=epoch.epoch,
-                statistics=asdict(statistics),
+                statistics=asdict(replace(statistics, gap_e_value=gap)),
                 e_value=verdict.e_value,
                 threshold=verdict.threshold,
                 reason=verdict.reason,
@@ -136,31 +160,40 @@ class Drifting:
 
     def _summarise(self, block: Served, baseline: Baseline, contract: Contract) -> BlockStatistics:
         """The block as it was known when it was judged."""
-        row = block.last
-        wanted = ["package_digest", "scores", "decision"]
-        rows = joined(self._location, row.use_case, block.judged_at, {row.block}, columns=wanted)
-        rows = countable(rows.filter(pl.col("package_digest") == row.package_digest), derive_policy(contract))
+        row, policy = block.last, derive_policy(contract)
+        rows = joined(self._location, row.use_case, block.judged_at, {row.block})
+        rows = countable(rows.filter(pl.col("package_digest") == row.package_digest), policy)
         known = rows.with_columns(pl.when("labelled").then(pl.col(name)).alias(name) for name in ("label", "value"))
         columns = (known[name].to_list() for name in ("scores", "label", "value"))
         found = summarise(baseline.kind, row.block, *columns)
+        now, selected = profile_of(baseline, rows), contract.label.selected
+        found = replace(
+            found,
+            inputs=coarse_inputs(now),
+            faults=tuple(faults(baseline.package.profile, now)[:MOST_FAULTS]),
+            cost_gap=expected_of(rows, policy).cost_gap(audited_only=selected),
+            terms=contract.digest,
+        )
         # Labels of chosen rows only say nothing about a reference of all rows.
-        return without_losses(found) if contract.label.selected else found
+        return without_losses(found) if selected else found
 
     async def _alarm(
         self,
         block: Served,
         baseline: Baseline,
         contract: Contract,
-        verdict: Verdict,
-        blocks: Sequence[BlockStatistics],
+        seen: "Seen",
         now: dt.datetime,
     ) -> DriftDetected:
-        row, recent = block.last, {one.block for one in blocks[-RECENT:]}
+        row, verdict, recent = block.last, seen.verdict, {one.block for one in seen.blocks[-RECENT:]}
         async with self._db.read() as session:
             judged = await BlockStore(session).list_judged(row.use_case)
         served = [one for one in judged if one.block in recent and one.package_digest == row.package_digest]
-        features = await asyncio.to_thread(self._moved, block, recent, baseline)
-        cost = await asyncio.to_thread(estimated_cost, served, baseline, contract)
+        profile = await asyncio.to_thread(self._recent, block, recent, baseline)
+        moved = await asyncio.to_thread(
+            explain, seen.watch, baseline.package.profile, profile, baseline.blocks, seen.blocks
+        )
+        impact = await asyncio.to_thread(impact_of, served, baseline, contract)
         return DriftDetected.begin(
             id=derived_id("drift_detected", row.use_case, row.package_digest, str(verdict.epoch)),
             source=SOURCE,
@@ -178,22 +211,17 @@ class Drifting:
             e_value=verdict.e_value,
             threshold=verdict.threshold,
             effect_size=verdict.effect_size,
-            signals={str(name): value for name, value in verdict.signals.items()},
-            features=features,
-            estimated_cost_minor_per_block=cost,
+            signals=seen.signals,
+            features=[MovedFeature(**asdict(one)) for one in moved],
+            faults=faults(baseline.package.profile, profile)[:MOST_FAULTS],
+            estimated_cost_minor_per_block=impact.minor_per_block,
+            cost_rests_on=impact.rests_on,
+            severity=impact.severity(contract),
         )
 
-    def _moved(self, block: Served, blocks: set[str], baseline: Baseline) -> list[MovedFeature]:
+    def _recent(self, block: Served, blocks: set[str], baseline: Baseline) -> InputProfile:
         rows = joined(self._location, block.last.use_case, block.judged_at, blocks)
-        rows = rows.filter(pl.col("package_digest") == block.last.package_digest)
-        columns = {
-            name.removeprefix(prefix): rows[name].to_list()
-            for prefix in (NUMBER, CATEGORY)
-            for name in rows.columns
-            if name.startswith(prefix)
-        }
-        moved = moved_features(baseline.package.profile, columns)
-        return [MovedFeature(name=name, distance=distance) for name, distance in moved]
+        return profile_of(baseline, rows.filter(pl.col("package_digest") == block.last.package_digest))
 
 
 def served_by(package_digest: str, waiting: Sequence[Sequence[BlockRow]]) -> list[Served]:
@@ -207,21 +235,39 @@ def served_by(package_digest: str, waiting: Sequence[Sequence[BlockRow]]) -> lis
     return found
 
 
-def estimated_cost(recent: Sequence[BlockRow], baseline: Baseline, contract: Contract) -> int:
-    """What the recent blocks cost more per block than the reference would, in minor units: an estimate, not a sum."""
-    reports = [row.judged for row in recent if row.judged is not None]
-    labelled = sum(int(report["labelled"]) for report in reports)
-    if not labelled:
-        return 0
-    per_case = sum(int(report["cost_minor"]) for report in reports) / labelled
-    volume = sum(int(report["volume"]) for report in reports) / len({row.block for row in recent})
-    return round((per_case - baseline.cost_per_case(contract)) * volume)
+def cost_gap_evidence(
+    watch: Watch, baseline: Baseline, contract: Contract, blocks: Sequence[BlockStatistics]
+) -> float | None:
+    """The e-value of the gap between estimated and realised cost; blocks under other costs are not compared."""
+    gaps = [(one.block, one.cost_gap) for one in blocks if one.cost_gap is not None and one.terms == contract.digest]
+    return gap_evidence(watch, baseline.cost_gaps(contract), gaps) if gaps else None
+
+
+def profile_of(baseline: Baseline, rows: pl.DataFrame) -> InputProfile:
+    """Count the features of a block's rows in the bins of their package; a column of nulls alone is missing."""
+    profile = baseline.package.profile
+    running = RunningProfile(profile.numbers, profile.categories)
+    columns = {
+        name.removeprefix(prefix): rows[name]
+        for prefix in (NUMBER, CATEGORY)
+        for name in rows.columns
+        if name.startswith(prefix)
+    }
+    running.add({name: one for name, one in columns.items() if one.null_count() < len(one)}, rows.height)
+    return running.profile()
 
 
 def statistics_of(stored: dict[str, Any]) -> BlockStatistics:
     """A stored block again."""
-    counts = tuple(tuple(column) for column in stored["score_counts"])
-    return BlockStatistics(**{**stored, "score_counts": counts, "loss_counts": tuple(stored["loss_counts"])})
+    inputs: dict[str, list[int]] = stored.get("inputs", {})
+    again: dict[str, Any] = {
+        **stored,
+        "score_counts": tuple(tuple(column) for column in stored["score_counts"]),
+        "loss_counts": tuple(stored["loss_counts"]),
+        "inputs": {name: tuple(counts) for name, counts in inputs.items()},
+        "faults": tuple(stored.get("faults", ())),
+    }
+    return BlockStatistics(**again)
 
 
 def without_losses(block: BlockStatistics) -> BlockStatistics:

@@ -31,11 +31,13 @@ def ask_of(event: TrainingRequested | DriftDetected) -> Ask:
     """Return what the governor decides on."""
     if isinstance(event, TrainingRequested):
         return Ask(event.id, event.use_case, event.kind_of_cause, event.reason, signs_of(to_document(event)))
-    moved = ", ".join(feature.name for feature in event.features[:3])
+    named = [feature.name for feature in event.features if feature.named]
+    moved = ", ".join((named or [feature.name for feature in event.features])[:3])
     reason = f"drift in block {event.block}: e-value {event.e_value:.3g} over {event.threshold:.3g}, {event.method}"
     if moved:
         reason += f"; most moved: {moved}"
-    return Ask(event.id, event.use_case, "drift", reason[:4000], signs_of(to_document(event)))
+    signs, warns = signs_of(to_document(event)), event.severity == "warning"
+    return Ask(event.id, event.use_case, "drift", reason[:4000], signs, warns)
 
 
 def signs_of(document: dict[str, Any]) -> frozenset[str]:

@@ -18,13 +18,17 @@ MOST_DOUBLINGS = 3
 
 @dataclass(frozen=True)
 class Ask:
-    """One request. `signs` names what it is about: two requests that share a sign are one."""
+    """One request. `signs` names what it is about: two requests that share a sign are one.
+
+    `warns`: drift whose known impact is too little to act on.
+    """
 
     id: str
     use_case: str
     kind: Kind
     reason: str
     signs: frozenset[str] = frozenset()
+    warns: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ def govern(ask: Ask, standing: Standing, now: datetime) -> Verdict:
     contract = standing.contract
     if contract is None:
         return _declined(f"no contract was applied for {ask.use_case} yet")
+    if ask.warns:
+        return _declined(f"this is a warning, which costs less than monitoring.least_impact: {ask.reason}")
     if same := next((run for run in standing.started if run.signs & ask.signs), None):
         return _declined(f"run {same.run_id} was started for the same cause already")
     if standing.open_runs:

@@ -23,6 +23,7 @@ from services.trainer.split import FOLDS, Cut, cut_at, end_of_data, fold_of_bloc
 from shared.contract import Contract, Policy, derive_policy
 from shared.package import Content, Feature, Reference, ReferenceRow, predict_scores, read_package, write_package
 from shared.package.golden import choose_golden
+from shared.package.inputs import inputs_of_blocks
 from shared.package.profile import BlockProfile, Profile, calibrate, count_labels, profile_inputs, score_bins
 from shared.package.reference import Kind, sample_blocks
 from shared.package.write import Form, compile_form
@@ -227,6 +228,7 @@ def _profile(
     contract: Contract, policy: Policy, features: tuple[Feature, ...], rows: Rows, parts: Sequence[Scored]
 ) -> Profile:
     numbers, categories = profile_inputs(features, rows.frame)
+    by_block = inputs_of_blocks(rows.frame, rows.blocks.tolist(), numbers, categories)
     scores = np.concatenate([part.scores for part in parts])
     labels = np.concatenate([part.rows.labels for part in parts])
     known = np.array([label is not None for label in labels.tolist()], dtype=bool)
@@ -239,7 +241,11 @@ def _profile(
         scores=score_bins(scores, low, high),
         calibration=calibrate(scores[known, 0], labels[known] == contract.classes[-1]) if binary else (),
         labels=count_labels(contract.classes, labels.tolist()),
-        blocks=tuple(block for part in parts for block in _block_profiles(policy, part)),
+        blocks=tuple(
+            block.model_copy(update={"inputs": by_block.get(block.block, {})})
+            for part in parts
+            for block in _block_profiles(policy, part)
+        ),
     )
 
 

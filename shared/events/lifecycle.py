@@ -216,14 +216,26 @@ class KpiReported(Event):
 
 
 class MovedFeature(Part):
-    """A feature whose distribution in recent blocks lies far from the baseline; it explains, it never triggers."""
+    """A feature whose distribution in recent blocks lies far from the baseline; it explains, it never triggers.
+
+    `distance` (0 to 1) is the size of the effect, beside how rare it is: `p_value` of the newest block against the
+    reference, `e_value` of the whole epoch; `named`, where the evidence holds among all features with the contract's α
+    as false discovery rate.
+    """
 
     name: Name
     distance: Annotated[float, Field(ge=0)]
+    change: Text = ""
+    p_value: Annotated[float, Field(ge=0, le=1)] | None = None
+    e_value: Annotated[float, Field(ge=0)] | None = None
+    named: bool = False
 
 
 class DriftDetected(Event):
-    """What is served errs more than its reference said, or scores otherwise: how sure, since when, at what cost."""
+    """What is served errs more than its reference said, or scores otherwise: how sure, since when, at what cost.
+
+    An `action` asks for a retraining; a `warning` costs less than the contract's `monitoring.least_impact`.
+    """
 
     topic: ClassVar[str] = "drift_detected"
     publishers: ClassVar = ("monitor",)
@@ -244,7 +256,10 @@ class DriftDetected(Event):
     effect_size: float
     signals: Numbers
     features: Annotated[list[MovedFeature], Field(max_length=64)] = []
+    faults: Annotated[list[Text], Field(max_length=64)] = []
     estimated_cost_minor_per_block: Minor = 0
+    cost_rests_on: Literal["labels", "scores", "nothing"] = "labels"
+    severity: Literal["warning", "action"] = "action"
 
 
 class PackageEvaluated(Event):

@@ -4,17 +4,21 @@ profile(A) + profile(B) = profile(A and B), bit for bit, however rows are split 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from shared.package.bins import CategoryLevels, Count, NumberBins
+from shared.package.coarse import coarse
 from shared.package.columns import Batch, Column, columns_of, levels_of, numbers_of, rows_of
 from shared.package.grid import Grid, Workspace, make_grid
 from shared.package.manifest import Strict
 
 Ints = NDArray[np.int64]
+# Of so many blocks a package keeps the columns' counts: enough to rank a new one among.
+MOST_BLOCKS = 60
 
 
 class InputProfile(Strict):
@@ -58,13 +62,13 @@ class RunningProfile:
         self._new: Counter[str] = Counter()
         self._odd: Counter[str] = Counter()
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Batch, rows: int | None = None) -> None:
         """Count a batch: an Arrow table, a pandas or polars frame, or a mapping of names to arrays or lists.
 
-        Nothing in it raises but columns of different length (ValueError).
+        Nothing in it raises but columns of different length (ValueError). `rows` is needed where it may have no column.
         """
         columns = columns_of(batch)
-        rows = rows_of(columns)
+        rows = rows_of(columns) if columns or rows is None else rows
         if not rows:
             return
         self._rows += rows
@@ -90,6 +94,30 @@ class RunningProfile:
             new=dict(sorted(self._new.items())),
             odd=dict(sorted((+self._odd).items())),
         )
+
+
+def coarse_inputs(profile: InputProfile) -> dict[str, tuple[int, ...]]:
+    """Return the coarse counts of every column."""
+    found = {name: coarse(bins) for name, bins in profile.numbers.items()}
+    return found | {name: coarse(levels) for name, levels in profile.categories.items()}
+
+
+def inputs_of_blocks(
+    frame: pd.DataFrame,
+    blocks: Sequence[str],
+    numbers: Mapping[str, NumberBins],
+    categories: Mapping[str, CategoryLevels],
+) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the coarse counts of the last MOST_BLOCKS blocks: what a block looks like while nothing drifts."""
+    places: dict[str, list[int]] = {}
+    for place, block in enumerate(blocks):
+        places.setdefault(block, []).append(place)
+    found = {}
+    for block in sorted(places)[-MOST_BLOCKS:]:
+        running = RunningProfile(numbers, categories)
+        running.add(frame.iloc[places[block]])
+        found[block] = coarse_inputs(running.profile())
+    return found
 
 
 class _NumberCounts:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -32,13 +33,17 @@ class CalibrationBin(Strict):
 
 
 class BlockProfile(Strict):
-    """One out-of-sample block: how many rows, how many with a label, what the training contract would decide."""
+    """One out-of-sample block: how many rows, how many with a label, what the training contract would decide.
+
+    `inputs` are the coarse counts of each column (`shared/package/coarse.py`); older packages have none.
+    """
 
     kind: str = Field(pattern="^(oof|holdout)$")
     block: str = Field(max_length=40)
     volume: Count
     labelled: Count
     demand: dict[str, Count]
+    inputs: dict[str, Annotated[tuple[Count, ...], Field(max_length=100)]] = {}
 
 
 class Profile(Strict):
@@ -79,13 +84,6 @@ def profile_inputs(
     """Choose bins for each feature of a frame made by `to_frame`, and count it."""
     numbers = {f.name: fit_number_bins(_numbers(frame, f.name)) for f in features if f.type == "number"}
     categories = {f.name: fit_category_levels(frame[f.name].tolist()) for f in features if f.type == "category"}
-    return numbers, categories
-
-
-def count_inputs(baseline: Profile, frame: pd.DataFrame) -> tuple[dict[str, NumberBins], dict[str, CategoryLevels]]:
-    """Count another frame in the bins of a baseline."""
-    numbers = {name: bins.count(_numbers(frame, name)) for name, bins in baseline.numbers.items()}
-    categories = {name: levels.count(frame[name].tolist()) for name, levels in baseline.categories.items()}
     return numbers, categories
 
 

@@ -14,6 +14,7 @@ from services.monitor.drift import (
     Verdict,
     Watch,
     effect_size,
+    gap_evidence,
     histogram_ranks,
     judge_drift,
     loss_ranks,
@@ -95,6 +96,19 @@ def test_a_later_epoch_needs_more_and_draws_other_lots() -> None:
     assert two.threshold == pytest.approx(4 * one.threshold)
     assert one.signals != two.signals
     assert judge_drift(WATCH, reference, blocks) == one
+
+
+def test_the_cost_gap_has_evidence_of_its_own_and_needs_a_reference() -> None:
+    random = np.random.default_rng(1)
+    before, quiet = random.normal(size=40).tolist(), random.normal(size=40).tolist()
+    named = [(f"2013-04-{day:02}", gap) for day, gap in enumerate(quiet, 1)]
+    still = gap_evidence(WATCH, before, named)
+    grown = gap_evidence(WATCH, before, [(name, gap + 4) for name, gap in named])
+    assert still is not None
+    assert grown is not None
+    assert still < 1 / WATCH.epoch_alpha < grown
+    assert gap_evidence(WATCH, before[:3], named) is None
+    assert gap_evidence(WATCH, before, []) is None
 
 
 def test_ranks_of_exchangeable_blocks_alarm_in_at_most_alpha_of_the_runs() -> None:

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from services.monitor.blocks import report_block
-from services.monitor.moved import moved_features
+from services.monitor.drift import Watch
+from services.monitor.explain import explain
 from services.trainer.job import PACKAGE, Job
 from services.trainer.train import train
 from shared.contract import Contract
@@ -22,6 +23,7 @@ from shared.feedback.rows import Placed, decision_rows, outcome_rows
 from shared.feedback.table import FeedbackTable
 from shared.feedback.views import view
 from shared.package import read_package
+from shared.package.inputs import RunningProfile
 from tests.trainer.conftest import AS_OF, START
 
 pytestmark = pytest.mark.slow
@@ -90,8 +92,10 @@ def test_its_blocks_are_reported_evaluated_and_compared_with_a_package_that_want
         assert np.isfinite(scores).all()
         decided = decide_again(rows, scores, ["now"] * 24, {"now": model.policy(toy_contract)})
         assert set(decided) <= {"ignore", "inspect"}
-        seen = {"size": rows["num_size"].to_list(), "colour": rows["cat_colour"].to_list()}
-        assert {name for name, _ in moved_features(package.profile, seen)} <= {"size", "colour"}
+        running = RunningProfile(package.profile.numbers, package.profile.categories)
+        running.add({"size": rows["num_size"], "colour": rows["cat_colour"]})
+        watch = Watch("toy", "day", 0.05, 1)
+        assert {one.name for one in explain(watch, package.profile, running.profile(), [], [])} <= {"size", "colour"}
 
 
 def test_a_version_from_before_has_no_such_column_and_is_scored_all_the_same(
