@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.feedback import upkeep
 from shared.feedback.joined import joined, table_versions
 from shared.feedback.rows import Placed, decision_rows
 from shared.feedback.table import FeedbackTable
@@ -40,9 +41,7 @@ def fill(location: Path, commits: int, start: int = 0) -> None:
 
 
 def files_of(table: FeedbackTable) -> int:
-    opened = table.open()
-    assert opened is not None
-    return len(opened.file_uris())
+    return len(_files_of(table))
 
 
 def test_compaction_joins_files_and_loses_no_row_and_no_offset(tmp_path: Path, table: FeedbackTable) -> None:
@@ -114,9 +113,7 @@ def test_old_days_go_whole_and_offsets_stay(tmp_path: Path, table: FeedbackTable
     assert table.offsets([KEY]) == {KEY: 6}
 
 
-def test_a_member_that_appends_meanwhile_loses_nothing_and_waits_for_nobody(
-    tmp_path: Path, table: FeedbackTable
-) -> None:
+def test_a_member_that_appends_meanwhile_loses_nothing(tmp_path: Path, table: FeedbackTable) -> None:
     fill(tmp_path, 6)
     done = threading.Event()
 
@@ -144,6 +141,37 @@ def test_of_two_that_join_the_same_files_the_second_leaves_them_alone(tmp_path: 
     assert sorted(table.scan().collect()["kafka_offset"]) == list(range(16))
 
 
+def test_large_files_are_left_alone_and_small_ones_are_joined_in_parts(
+    tmp_path: Path, table: FeedbackTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(12):
+        store(tmp_path, [served(f"r{i}")], start=i)
+    size = max(path.stat().st_size for path in _parquet_files(tmp_path))
+    monkeypatch.setattr(upkeep, "JOIN_BYTES", 4 * size)
+    monkeypatch.setattr(upkeep, "LARGE_BYTES", size + 1)
+    assert (compact(table, 3), files_of(table)) == (1, 3)
+    joined = set(_files_of(table))
+    assert compact(table, 2) == 0, "they are large now"
+    for i in range(12, 16):
+        store(tmp_path, [served(f"r{i}")], start=i)
+    assert compact(table, 3) == 1
+    assert joined < set(_files_of(table))
+    assert sorted(table.scan().collect()["kafka_offset"]) == list(range(16))
+
+
+def test_records_that_lie_between_those_that_are_joined_are_not_lost(
+    tmp_path: Path, table: FeedbackTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = [Placed(served(f"r{i}-{k}"), k, i) for i in range(12) for k in range(2)]
+    for part in (placed[:4], placed[4:20], placed[20:]):
+        table.append(decision_rows(part), {("prediction_served", k): part[-1].offset + 1 for k in range(2)})
+    sizes = sorted(path.stat().st_size for path in _parquet_files(tmp_path))
+    monkeypatch.setattr(upkeep, "LARGE_BYTES", sizes[-1])
+    assert compact(table, 1) == 1
+    rows = table.scan().collect()
+    assert sorted(rows["request_id"]) == sorted(one.event.request_id for one in placed)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [0.0, 0.01, 0.03])
 def test_killed_in_the_middle_it_leaves_the_table_as_it_was_or_as_it_shall_be(tmp_path: Path, moment: float) -> None:
@@ -165,6 +193,12 @@ def test_killed_in_the_middle_it_leaves_the_table_as_it_was_or_as_it_shall_be(tm
     assert vacuum(table, 0) > 0
     assert len(_parquet_files(tmp_path)) == files_of(table) == 2
     assert sorted(table.scan().collect()["kafka_offset"]) == list(range(22))
+
+
+def _files_of(table: FeedbackTable) -> list[str]:
+    opened = table.open()
+    assert opened is not None
+    return opened.file_uris()
 
 
 def _parquet_files(location: Path) -> set[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from services.monitor import closing
 from services.monitor.closing import Closing
 from services.monitor.handlers import on_use_case_applied
 from services.monitor.store import BlockStore, Contracts
@@ -134,6 +135,26 @@ async def test_a_label_before_its_prediction_arrived_is_found_with_it(bench: Ben
     assert await bench.step(0) == []
     store(bench.location, [flight("a")])
     assert told(await bench.step(1)) == [("2013-03-01", 1, "judged", 1)]
+
+
+async def test_on_the_wall_clock_corrections_may_wait_while_matching_is_dear_and_nothing_else_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(closing, "monotonic", lambda: now)
+    bench.closing = Closing(bench.db, bench.location, bench.contracts, patient=True)
+    store(bench.location, [flight("a")])
+    await bench.step(0)
+    bench.closing._outcomes_after = 60.0
+    later = [flight("b", NOON + DAY)]
+    store(
+        bench.location, later, [happened({"a/0": "late"}, NOON + DAY), happened({"b/0": "late"}, NOON + DAY)], start=1
+    )
+    # The block that ends now is counted with its label; only the correction of the older one waits.
+    assert told(await bench.step(1)) == [("2013-03-02", 1, "judged", 1)]
+    now = 60.0
+    assert told(await bench.step(1.1)) == [("2013-03-01", 2, "judged", 1)]
+    assert await bench.step(1.2) == []
 
 
 async def test_duplicates_and_outcomes_of_strangers_change_no_number(bench: Bench) -> None:
