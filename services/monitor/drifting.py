@@ -23,7 +23,7 @@ from services.monitor.tables import BlockRow, DriftBlockRow
 from shared.contract.policy import derive_policy
 from shared.contract.schema import Contract
 from shared.events import DriftDetected, derived_id
-from shared.events.lifecycle import MovedFeature
+from shared.events.judged import MovedFeature
 from shared.feedback.accounting import countable
 from shared.feedback.joined import joined
 from shared.feedback.schema import CATEGORY, NUMBER

@@ -5,7 +5,6 @@ A repeated request gets its first answer back by rendering the entry of the jour
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -18,9 +17,9 @@ from services.serving.faults import Refused
 from services.serving.headers import cloud_headers
 from services.serving.ids import served_id
 from services.serving.ledger import CapacityTaken
-from services.serving.shares import Share
+from services.serving.version import Version
 from shared.contract import Policy, Reason, decide, decide_in_order, estimate_of
-from shared.contract.arms import Draw, Drawn
+from shared.contract.arms import Drawn
 from shared.events import MAX_ROWS, PredictionServed
 
 # Well below the 1 MiB that an event may have; one decision alone may go up to the second.
@@ -29,37 +28,6 @@ EVENT_BYTES, LARGEST_EVENT = 600_000, 1_000_000
 FEW_ROWS = 16
 # How a request ends that gets no answer: by its client's fault, or not.
 Missed = Literal["refused", "failed"]
-
-
-@dataclass(frozen=True)
-class Version:
-    """What an answer says about where it comes from: one release, captured before scoring.
-
-    `shares` is what this host gives of the release's capacities; the capacities of `policy` end where they end.
-    `lowered`: the policies of blocks for which a team has lowered a capacity; empty, nothing is asked of it.
-    """
-
-    use_case: str
-    sequence: int
-    package_digest: str
-    behaviour_digest: str
-    contract_digest: str
-    policy: Policy
-    # None where the contract takes neither a control share nor an audit share.
-    draw: Draw | None = None
-    shares: Mapping[str, Share] = field(default_factory=dict)
-    lowered: Mapping[str, Policy] = field(default_factory=dict)
-
-    def shares_in(self, block: str) -> Mapping[str, Share]:
-        """What this host gives in a block: a lowered capacity ends earlier, and its last places are gone."""
-        policy = self.lowered.get(block)
-        if policy is None:
-            return self.shares
-        ends = policy.limits
-        return {
-            name: share._replace(size=max(0, min(share.size, ends[name] - share.before)))
-            for name, share in self.shares.items()
-        }
 
 
 class Served(msgspec.Struct, frozen=True):

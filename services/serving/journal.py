@@ -8,13 +8,12 @@ import logging
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from services.serving import entries, frames, metrics, segments
+from services.serving.bounds import JournalOptions, SpoolFullError
 from services.serving.entries import Head
 from services.serving.group_commit import GroupCommit
 from services.serving.ledger import Ledger, Position, RequestIndex
@@ -27,23 +26,6 @@ log = logging.getLogger(__name__)
 
 # A segment is closed after this part of the spool's greatest age, so that what is too old can go by segments.
 SEALED_AFTER = 0.1
-
-
-class SpoolFullError(Exception):
-    """The spool may not grow, what it holds is too old, or the disk is full."""
-
-
-@dataclass(frozen=True)
-class JournalOptions:
-    """Limits of the spool, in bytes and seconds."""
-
-    segment_bytes: int = 16 * 1024 * 1024
-    max_bytes: int = 1024 * 1024 * 1024
-    max_age_seconds: float = 7 * 86_400.0
-    when_full: Literal["refuse", "drop_oldest"] = "refuse"
-    fsync: Literal["never", "always"] = "never"
-    lock_seconds: float = 1.0
-    indexed_requests: int = 1_000_000
 
 
 class Journal:

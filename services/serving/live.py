@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from services.serving.answers import Version
 from services.serving.decode import Decoder
 from services.serving.lowered import Capacities
 from services.serving.one_row import OneRow
 from services.serving.score import Coalescer
+from services.serving.version import Version
 from shared.contract import Contract
 from shared.events import ModelReleased
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from services.serving.answers import Decided, Version, decide_rows
+from services.serving.answers import Decided, decide_rows
 from services.serving.decode import Rows
 from services.serving.ledger import KEPT_BLOCKS, CapacityTaken
+from services.serving.version import Version
 from shared.contract import Policy, with_limits
 from shared.contract.arms import Drawn
 from shared.events import CapacityChanged

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from services.serving import answers, entries, frames
-from services.serving.answers import SERVED_JSON, Decided, Version
+from services.serving.answers import SERVED_JSON, Decided
 from services.serving.decode import Ask, Rows
 from services.serving.headers import cloud_headers
 from services.serving.ids import served_id
 from services.serving.prepare import head_of
+from services.serving.version import Version
 
 # Marks stand for a whole value, quotes and all, or for a part of a text. Their characters are private to us.
 _MARK = re.compile('"\ue000([a-z0-9]+)\ue001"|\ue002([a-z0-9]+)\ue003')

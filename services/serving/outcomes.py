@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from services.serving import metrics
+from services.serving.bounds import SpoolFullError
 from services.serving.decode import find_duplicate_keys
 from services.serving.entries import Head, Message
 from services.serving.faults import CONTENT_TYPE, Refused, body_fault, problem_body
 from services.serving.headers import cloud_headers
 from services.serving.ids import new_request_id
-from services.serving.journal import Journal, SpoolFullError
+from services.serving.journal import Journal
 from services.serving.live import Served as Serving
 from services.serving.lock import SpoolBusyError
 from services.serving.predict import SMALL_BODY, Answer

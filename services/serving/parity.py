@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.serving import metrics
-from services.serving.activate import Packages
 from services.serving.live import Live, Served
+from services.serving.loading import Packages
 from services.serving.score import OverloadedError
 from shared.package.parity import Checked, check_form, forms_of
 from shared.package.refusal import PackageRefused

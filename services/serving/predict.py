@@ -12,12 +12,13 @@ from typing import NamedTuple
 from services.serving import answers
 from services.serving.allowance import Allowance
 from services.serving.answers import FEW_ROWS, SERVED_JSON, Missed, Served
+from services.serving.bounds import SpoolFullError
 from services.serving.decode import Ask
 from services.serving.entries import Head, Message
 from services.serving.faults import CONTENT_TYPE, Refused, problem_body
 from services.serving.forms import JSON, Reader, read_json
 from services.serving.ids import new_request_id
-from services.serving.journal import Journal, SpoolFullError
+from services.serving.journal import Journal
 from services.serving.ledger import CapacityTaken
 from services.serving.live import Live
 from services.serving.live import Served as Serving

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.serving import answers, entries, frames
-from services.serving.answers import Served, Version
+from services.serving.answers import Served
 from services.serving.decode import Ask, Rows
 from services.serving.entries import Head, Message
 from services.serving.faults import Refused
@@ -12,6 +12,7 @@ from services.serving.ledger import CapacityTaken
 from services.serving.lowered import decide_lowered
 from services.serving.score import Scores
 from services.serving.shares import behind_others
+from services.serving.version import Version
 
 
 class Prepared(NamedTuple):

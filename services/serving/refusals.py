@@ -2,7 +2,7 @@
 
 import logging
 
-from services.serving.journal import SpoolFullError
+from services.serving.bounds import SpoolFullError
 from services.serving.lock import SpoolBusyError
 from services.serving.score import BadRowError, OverloadedError
 from shared.spine.problems import Problem

@@ -5,8 +5,9 @@ import logging
 from dataclasses import dataclass
 
 from services.serving.activate import Report
+from services.serving.bounds import SpoolFullError
 from services.serving.entries import Head, Message
-from services.serving.journal import Journal, SpoolFullError
+from services.serving.journal import Journal
 from services.serving.lock import SpoolBusyError
 from shared.events import ActivationReported, to_record
 from shared.spine.clock import Clock, wall_now

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from services.serving.journal import JournalOptions
+from services.serving.bounds import JournalOptions
 from services.serving.shares import Hosts
 from shared.spine.settings import SpineSettings
 

@@ -17,14 +17,16 @@ from types import FrameType
 import uvicorn
 
 from services.serving import family, snapshot, workers
-from services.serving.activate import Activator, Packages
+from services.serving.activate import Activator
 from services.serving.behind import Behind
 from services.serving.bento import build_behind
+from services.serving.bounds import SpoolFullError
 from services.serving.follow import Follower
 from services.serving.front import Front
 from services.serving.health import Health
-from services.serving.journal import Journal, SpoolFullError
+from services.serving.journal import Journal
 from services.serving.live import Served
+from services.serving.loading import Packages
 from services.serving.lock import SpoolBusyError
 from services.serving.metrics import TALLY
 from services.serving.outcomes import Outcomes

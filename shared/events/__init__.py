@@ -2,15 +2,17 @@
 
 from shared.events.base import MAX_ROWS, Event, derived_id
 from shared.events.capacity import CapacityChanged, CapacityWord
-from shared.events.lifecycle import (
-    ActivationReported,
+from shared.events.judged import (
     DriftDetected,
     KpiReported,
+    MovedFeature,
+    PackageEvaluated,
+)
+from shared.events.lifecycle import (
+    ActivationReported,
     ModelRejected,
     ModelReleased,
     ModelTrained,
-    MovedFeature,
-    PackageEvaluated,
     ReportPublished,
     RollbackRequested,
     TimeAdvanced,

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import uvicorn
 
-from services.serving.activate import Activator, Packages
+from services.serving.activate import Activator
 from services.serving.follow import Follower
 from services.serving.front import App, Front
 from services.serving.health import Health
 from services.serving.journal import Journal
 from services.serving.live import Served
+from services.serving.loading import Packages
 from services.serving.outcomes import Outcomes
 from services.serving.parity import Parity
 from services.serving.predict import Predictor

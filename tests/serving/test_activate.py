@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from services.serving import snapshot
-from services.serving.activate import Activator, Packages, Report
+from services.serving.activate import Activator, Report
 from services.serving.live import Served
+from services.serving.loading import Packages
 from shared.package import PackageStore
 from tests.serving.toy import Toy, contract, make_toy
 

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.serving import answers
-from services.serving.answers import SERVED_JSON, Served, Version
+from services.serving.answers import SERVED_JSON, Served
 from services.serving.decode import Decoder, Fields, Rows
 from services.serving.entries import Head
 from services.serving.faults import Refused
 from services.serving.ledger import CapacityTaken
+from services.serving.version import Version
 from shared.contract import Policy, derive_policy
 from shared.events import PredictionServed, from_record, to_record
 from tests.serving.toy import NOW, contract

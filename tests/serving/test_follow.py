@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.serving.activate import Activator, Packages, Report
+from services.serving.activate import Activator, Report
 from services.serving.follow import Follower
 from services.serving.live import Served
+from services.serving.loading import Packages
 from services.serving.settings import ServingSettings
 from shared.events import Event, ModelReleased, TimeAdvanced, to_record
 from shared.package import PackageStore

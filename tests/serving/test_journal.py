@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from services.serving import entries, segments
+from services.serving.bounds import JournalOptions, SpoolFullError
 from services.serving.entries import Head, Message
-from services.serving.journal import Journal, JournalOptions, SpoolFullError
+from services.serving.journal import Journal
 from services.serving.lock import SpoolBusyError
 
 SMALL = JournalOptions(segment_bytes=2000, max_bytes=6000)

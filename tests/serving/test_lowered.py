@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from services.serving import snapshot
-from services.serving.answers import Version, decide_rows
+from services.serving.answers import decide_rows
 from services.serving.decode import Rows
 from services.serving.ledger import CapacityTaken
 from services.serving.lowered import Capacities, decide_lowered
+from services.serving.version import Version
 from shared.contract import derive_policy
 from shared.events import CapacityChanged
 from tests.serving.test_activate import Desk

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.serving import answers
-from services.serving.answers import Version
 from services.serving.decode import Decoder
 from services.serving.entries import decode_head
 from services.serving.frames import frame_at
 from services.serving.ledger import CapacityTaken
 from services.serving.one_row import Decision, OneRow
 from services.serving.prepare import prepare
+from services.serving.version import Version
 from shared.contract import Contract, derive_policy
 from tests.serving.toy import NOW, contract
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from services.serving.activate import Loaded
 from services.serving.front import Front, Receive, Scope, Send
+from services.serving.loading import Loaded
 from services.serving.parity import Parity
 from shared.package.compiled.runtime import OutsideError
 from shared.package.parity import forms_of

@@ -10,8 +10,9 @@ import pytest
 
 from services.serving import segments
 from services.serving.answers import read_served
+from services.serving.bounds import JournalOptions
 from services.serving.entries import bodies, decode_head
-from services.serving.journal import Journal, JournalOptions
+from services.serving.journal import Journal
 from services.serving.live import Served
 from services.serving.predict import Predictor
 from services.serving.score import Coalescer, Scores

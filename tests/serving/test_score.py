@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from services.serving.activate import make_scorer
+from services.serving.loading import make_scorer
 from services.serving.score import BadRowError, Coalescer, OverloadedError, Scores, score_together
 from shared.package import read_package
 from tests.serving.toy import make_toy, rows_of

@@ -9,8 +9,9 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
 from services.serving import segments
+from services.serving.bounds import JournalOptions
 from services.serving.entries import Head, Message
-from services.serving.journal import Journal, JournalOptions
+from services.serving.journal import Journal
 from services.serving.reader import Reader
 from services.serving.shipper import Shipper, hold
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from services.serving import segments
+from services.serving.bounds import JournalOptions, SpoolFullError
 from services.serving.entries import Head, Message
-from services.serving.journal import Journal, JournalOptions, SpoolFullError
+from services.serving.journal import Journal
 from services.serving.pace import Pace
 from services.serving.reader import Reader
 from services.serving.segments import Checkpoint

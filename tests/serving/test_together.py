@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.serving.journal import Journal, JournalOptions
+from services.serving.bounds import JournalOptions
+from services.serving.journal import Journal
 from services.serving.ledger import Position
 from services.serving.live import Served
 from services.serving.metrics import TALLY

@@ -11,10 +11,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-from services.serving.answers import Version
 from services.serving.decode import Decoder, Rows
 from services.serving.live import Live
 from services.serving.score import Coalescer
+from services.serving.version import Version
 from shared.contract import Contract, derive_policy
 from shared.contract.arms import draw_of
 from shared.contract.read import read_contract
