@@ -165,10 +165,18 @@ class Activator:
             raise PackageRefused("digest", f"the package behaves as {manifest.behaviour_digest}")
         shares = self.hosts.shares(policy, release.use_case)
         mine = narrowed(policy, shares)
-        digests = (release.package_digest, release.behaviour_digest, release.contract_digest)
         lowered = self.capacities.policies(release.use_case, mine)
-        drawn = draw_of(contract, self.seed)
-        version = Version(release.use_case, release.sequence, *digests, mine, drawn, shares, lowered)
+        version = Version(
+            release.use_case,
+            release.sequence,
+            release.package_digest,
+            release.behaviour_digest,
+            release.contract_digest,
+            mine,
+            draw=draw_of(contract, self.seed),
+            shares=shares,
+            lowered=lowered,
+        )
         return Live(release, version, Decoder(contract), loaded.model)
 
     async def _go_live(self, live: Live, started: float) -> None:

@@ -84,7 +84,9 @@ class Worker:
         reporter = Reporter(self.journal, self.clock, settings.source, settings.instance, str(self.slot))
         packages = Packages(PackageStore(settings.packages_location), settings.directory / "packages", self.scoring)
         snapshots = settings.directory / "releases"
-        self.activator = Activator(self.served, packages, snapshots, reporter, self.say, settings.seed, settings.hosts)
+        self.activator = Activator(
+            self.served, packages, snapshots, reporter, self.say, seed=settings.seed, hosts=settings.hosts
+        )
         self.follower = Follower(settings, self.activator, self.clock)
         self.health = Health(settings, self.slot, os.getpid(), self.journal, self.activator, self.follower, self.clock)
         self.parity = Parity(self.served, packages, settings.serving_parity_seconds, self.health.wrong)
