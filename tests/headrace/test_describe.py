@@ -15,6 +15,8 @@ LINES = {
     "activation_reported": "replica 0 worker 1234 refused release 3 at golden: record 17: score 0.41, expected 0.14",
     "prediction_served": "3 decisions: 2 none, 1 act, 1 flagged (12 ms)",
     "outcome_recorded": "2 outcomes: 1 on_time, 1 measured",
+    "measurement_recorded": "contacts_per_case is 2 contacts (said by contact-center)",
+    "capacity_changed": "arrivals-desk takes 120 of 200 review in block 2013-03-04: two of us are ill",
     "rollback_requested": "ada asks to roll back release 3 to package da925a30: the desk drowns in reviews "
     "[regret, lower_bound 0.021, days 12]",
     "time_advanced": "event time is now 2013-03-05 05:00Z",
