@@ -115,8 +115,10 @@ def _about_data(event: PredictionServed | OutcomeRecorded | MeasurementRecorded 
 def _kpi(event: KpiReported) -> str:
     value = _money(abs(event.value_minor), event.currency)
     better = "better" if event.value_minor >= 0 else "worse"
+    allowed = {word.decision: f" (the contract allows {word.contract_limit})" for word in event.capacity_changes}
     used = "".join(
-        f", {name} {event.capacity_used.get(name, 0)} of {limit}" for name, limit in event.capacity_limit.items()
+        f", {name} {event.capacity_used.get(name, 0)} of {limit}{allowed.get(name, '')}"
+        for name, limit in event.capacity_limit.items()
     )
     used += "".join(
         f", {name} {kpi.value:.6g} {kpi.unit}" for name, kpi in event.measured.items() if kpi.value is not None

@@ -41,7 +41,7 @@ class Version:
     behaviour_digest: str
     contract_digest: str
     policy: Policy
-    lowered: Mapping[str, Policy] = field(default_factory=dict)
+    lowered: Mapping[str, Policy] = field(default_factory=dict, hash=False)
 
 
 class Served(msgspec.Struct, frozen=True):
