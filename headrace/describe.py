@@ -37,7 +37,7 @@ def describe(event: Event) -> str:
     'event time is now 2013-03-02 05:00Z'
     """
     match event:
-        case PredictionServed() | OutcomeRecorded() | KpiReported() | TimeAdvanced():
+        case PredictionServed() | OutcomeRecorded() | MeasurementRecorded() | KpiReported() | TimeAdvanced():
             return _about_data(event)
         case UseCaseApplied():
             changed = _some(event.changed) or "everything new"
@@ -45,8 +45,6 @@ def describe(event: Event) -> str:
         case CapacityChanged():
             limits = f"{event.limit} of {event.contract_limit}"
             return f"{event.changed_by} takes {limits} {event.decision} in block {event.block}: {event.reason}"
-        case MeasurementRecorded():
-            return f"{event.name} is {event.value:.6g} {event.unit} (said by {event.source})"
         case TrainingRequested():
             return f"{event.requested_by} ({event.kind_of_cause}) asks for training: {event.reason}"
         case ModelTrained():
@@ -91,7 +89,7 @@ def describe(event: Event) -> str:
             return repr(event)
 
 
-def _about_data(event: PredictionServed | OutcomeRecorded | KpiReported | TimeAdvanced) -> str:
+def _about_data(event: PredictionServed | OutcomeRecorded | MeasurementRecorded | KpiReported | TimeAdvanced) -> str:
     match event:
         case PredictionServed(status="answered"):
             decided = ", ".join(f"{count} {name}" for name, count in Counter(event.decisions).most_common())
@@ -106,6 +104,8 @@ def _about_data(event: PredictionServed | OutcomeRecorded | KpiReported | TimeAd
             told = [f"{count} {label}" for label, count in labels.most_common()]
             told += [f"{numbers} measured"] if numbers else []
             return f"{len(event.outcomes)} outcomes: {', '.join(told)}"
+        case MeasurementRecorded():
+            return f"{event.name} is {event.value:.6g} {event.unit} (said by {event.source})"
         case KpiReported():
             return _kpi(event)
         case TimeAdvanced():
@@ -115,8 +115,10 @@ def _about_data(event: PredictionServed | OutcomeRecorded | KpiReported | TimeAd
 def _kpi(event: KpiReported) -> str:
     value = _money(abs(event.value_minor), event.currency)
     better = "better" if event.value_minor >= 0 else "worse"
+    allowed = {word.decision: f" (the contract allows {word.contract_limit})" for word in event.capacity_changes}
     used = "".join(
-        f", {name} {event.capacity_used.get(name, 0)} of {limit}" for name, limit in event.capacity_limit.items()
+        f", {name} {event.capacity_used.get(name, 0)} of {limit}{allowed.get(name, '')}"
+        for name, limit in event.capacity_limit.items()
     )
     used += "".join(
         f", {name} {kpi.value:.6g} {kpi.unit}" for name, kpi in event.measured.items() if kpi.value is not None

@@ -43,7 +43,7 @@ class MeasuredRollbacks:
                 assert contract is not None
                 await self._settle(release, name, contract.kpis[name], now)
                 await self._decide(release, contract, name, now)
-            watched = watched or bool(names)
+            watched = watched or (contract is not None and any(kpi.measured for kpi in contract.kpis.values()))
         if watched:
             async with self._db.transaction() as session:
                 await MeasurementStore(session).forget(now)

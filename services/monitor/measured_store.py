@@ -29,8 +29,8 @@ class MeasurementStore:
         """Keep a value; False where its event was here before."""
         row = event.model_dump(include={"use_case", "name", "unit", "value"})
         row |= {"event_id": event.id, "block": block, "measured_at": event.time}
-        statement = insert_or(self._session, MeasurementRow).on_conflict_do_nothing()
-        done = await self._session.execute(statement.returning(MeasurementRow.event_id), [row])
+        statement = insert_or(self._session, MeasurementRow).values(**row).on_conflict_do_nothing()
+        done = await self._session.execute(statement.returning(MeasurementRow.event_id))
         return done.first() is not None
 
     async def touch(self, use_case: str, block: str, but: int | None = None) -> None:

@@ -24,8 +24,8 @@ class Version:
     policy: Policy
     # None where the contract takes neither a control share nor an audit share.
     draw: Draw | None = None
-    shares: Mapping[str, Share] = field(default_factory=dict)
-    lowered: Mapping[str, Policy] = field(default_factory=dict)
+    shares: Mapping[str, Share] = field(default_factory=dict, hash=False)
+    lowered: Mapping[str, Policy] = field(default_factory=dict, hash=False)
 
     def shares_in(self, block: str) -> Mapping[str, Share]:
         """What this host gives in a block: a lowered capacity ends earlier, and its last places are gone."""

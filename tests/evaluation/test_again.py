@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contract import Policy, decide, derive_policy
+from shared.contract import Lowered, Policy, decide, derive_policy
 from shared.evaluation.again import costs_by_block, decide_again, in_order_of_serving
 from tests.feedback.contracts import arrival_contract, flights_contract
 from tests.feedback.streams import NOON
@@ -100,3 +100,13 @@ def test_a_regression_pays_by_its_own_estimates() -> None:
     rows = pl.DataFrame({"block": ["d", "d"], "label": [None, None], "value": [20.0, 5.0]})
     found = costs_by_block(rows, ["estimate", "constant"], [[18.0], [99.0]], [1, 1], {1: policy})
     assert found == {"d": (2 * 300 + 5 * 100, 10 * 300 + 5 * 100)}
+
+
+def test_what_a_team_said_binds_every_release_of_the_block_from_its_time_on() -> None:
+    rows = logged([("2013-03-01", 0.3, False, 1), ("2013-03-01", 0.3, False, 2), ("2013-03-01", 0.3, False, 1)])
+    rows = rows.with_columns(event_time=pl.Series([NOON + dt.timedelta(hours=hour) for hour in range(3)]))
+    scores, under = np.full((3, 1), 0.3), [1, 1, 1]
+    assert decide_again(rows, scores, under, POLICIES) == ["review", "review", "act"]
+    word = Lowered(1, NOON + dt.timedelta(hours=1), "2013-03-01", "review", 1)
+    assert decide_again(rows, scores, under, POLICIES, [word]) == ["review", "act", "act"]
+    assert decide_again(rows, scores, [1, 2, 2], POLICIES, [word]) == ["review", "act", "none"]

@@ -4,7 +4,8 @@ import pytest
 
 from headrace.describe import describe
 from shared.events import CATALOGUE, KpiReported, PredictionServed
-from tests.events.records import example
+from shared.events.stored_examples import examples_of
+from tests.events.records import event_of, example
 
 LINES = {
     "use_case_applied": "contract 0c131dd7 revision 2 by arrivals-desk: decisions.review.capacity.limit",
@@ -15,6 +16,8 @@ LINES = {
     "activation_reported": "replica 0 worker 1234 refused release 3 at golden: record 17: score 0.41, expected 0.14",
     "prediction_served": "3 decisions: 2 none, 1 act, 1 flagged (12 ms)",
     "outcome_recorded": "2 outcomes: 1 on_time, 1 measured",
+    "measurement_recorded": "contacts_per_case is 2 contacts (said by contact-center)",
+    "capacity_changed": "arrivals-desk takes 120 of 200 review in block 2013-03-04: two of us are ill",
     "rollback_requested": "ada asks to roll back release 3 to package da925a30: the desk drowns in reviews "
     "[regret, lower_bound 0.021, days 12]",
     "time_advanced": "event time is now 2013-03-05 05:00Z",
@@ -35,6 +38,11 @@ def test_money_is_told_exactly() -> None:
     assert "cost 312.40 USD, 148.20 better than without a model, labels 99.7 %" in describe(kpi)
     worse = kpi.model_copy(update={"value_minor": -7, "currency": "JPY"})
     assert "cost 31240 JPY, 7 worse than without a model" in describe(worse)
+
+
+def test_a_report_tells_what_was_measured_and_which_capacity_was_lowered() -> None:
+    line = describe(event_of(examples_of(KpiReported)[1]))
+    assert ", review 183 of 120 (the contract allows 200), contacts_per_case 0.62 contacts; incidents: " in line
 
 
 @pytest.mark.parametrize("topic", ["kpi_reported", "package_evaluated"])

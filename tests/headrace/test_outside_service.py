@@ -50,7 +50,7 @@ async def test_what_it_says_is_what_our_services_read(kafka: str) -> None:
             kafka, "billing", {"order-1/0": "late", "order-1/1": "on_time"}
         ),
         MeasurementRecorded: outside_service.record_measurement(
-            kafka, "billing", "contacts", 2.0, "contacts", "case-7"
+            kafka, "billing", "contacts", 2.0, "contacts", "case-7", MEASURED
         ),
         TrainingRequested: outside_service.request_training(kafka, "billing", "a new carrier"),
         RollbackRequested: outside_service.request_rollback(kafka, "billing", "complaints"),

@@ -108,6 +108,23 @@ async def test_it_binds_the_live_release_and_the_next_one(tmp_path: Path) -> Non
     assert remembered.words == {TODAY: {CAPPED: (2, LIMIT)}}
 
 
+async def test_a_restart_without_kafka_obeys_what_the_snapshot_remembers(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        before, after = Desk(tmp_path, executor), Desk(tmp_path, executor)
+        await before.activator.learn(UNDER)
+        await before.activator.lower(word(1))
+        await before.activator.want(before.toy().released(1, UNDER))
+        await before.next_report()
+        (remembered,) = snapshot.load(tmp_path / "releases")
+        after.activator.capacities.add("trains", remembered.words)
+        await after.activator.learn(remembered.contract)
+        await after.activator.want(remembered.release)
+        await after.next_report()
+        assert after.served.live["trains"].version.lowered[TODAY].limits == {CAPPED: 1}
+        for desk in (before, after):
+            await desk.activator.stop()
+
+
 def test_a_worker_that_heard_less_does_not_make_the_host_forget(tmp_path: Path) -> None:
     release = make_toy(tmp_path / "made").released(3, UNDER)
     snapshot.save(tmp_path / "releases", release, UNDER, {TODAY: {CAPPED: (2, 5)}})
