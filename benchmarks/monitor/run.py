@@ -145,9 +145,10 @@ def about(asked: argparse.Namespace) -> dict[str, Any]:
 
 def _run(command: list[str]) -> dict[str, Any] | str:
     """The last line that a program prints, as JSON; the reason where it fails."""
-    environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(HERE.parents[1])}
+    variables = {**_ENVIRONMENT, "PYTHONPATH": str(HERE.parents[1])}
+    command = ["env", *(f"{name}={value}" for name, value in variables.items()), *command]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         return f"no answer within {_SECONDS:.0f} s"
     try:
