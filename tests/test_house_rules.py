@@ -19,20 +19,8 @@ Source = tuple[str, ast.Module]
 
 # Decisions: data in, decision out. They are given now, seed and rows.
 DECISIONS = (
-    *(
-        "gates",
-        "releases",
-        "governor",
-        "blocks",
-        "block_statistics",
-        "drift",
-        "explain",
-        "before_labels",
-        "impact",
-        "two_sample",
-        "promotion",
-    ),
-    *("probation", "regret", "technical", "coverage", "split"),
+    *("gates", "releases", "governor", "blocks", "block_statistics", "drift", "explain", "two_sample", "promotion"),
+    *("probation", "regret", "technical", "coverage", "split", "before_labels", "impact", "drift_rows"),
 )
 PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),
