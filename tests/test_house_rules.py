@@ -20,7 +20,7 @@ Source = tuple[str, ast.Module]
 # Decisions: data in, decision out. They are given now, seed and rows.
 DECISIONS = (
     *("gates", "releases", "governor", "blocks", "block_statistics", "drift", "explain", "before_labels", "impact"),
-    *("two_sample", "promotion", "probation", "regret", "technical", "measured", "coverage", "split"),
+    *("two_sample", "promotion", "probation", "regret", "technical", "measured", "coverage", "split", "drift_rows"),
     *("facts", "views", "queries", "story", "plots", "words", "asks", "states", "schedule", "incidents"),
 )
 PURE = [

@@ -12,22 +12,19 @@ import polars as pl
 
 from services.monitor import metrics
 from services.monitor.baseline import Baseline, Baselines
-from services.monitor.before_labels import expected_of
-from services.monitor.block_statistics import BlockStatistics, summarise
-from services.monitor.drift import RECENT, Verdict, Watch, gap_evidence, judge_drift
+from services.monitor.block_statistics import BlockStatistics
+from services.monitor.drift import RECENT, Verdict, Watch, judge_drift
+from services.monitor.drift_rows import MOST_FAULTS, cost_gap_evidence, profile_of, statistics_of, statistics_of_rows
 from services.monitor.drift_store import DriftStore
 from services.monitor.explain import explain, faults
 from services.monitor.impact import impact_of
 from services.monitor.store import BlockStore, Contracts, ReleaseStore
 from services.monitor.tables import BlockRow, DriftBlockRow
-from shared.contract.policy import derive_policy
 from shared.contract.schema import Contract
 from shared.events import DriftDetected, derived_id
 from shared.events.judged import MovedFeature
-from shared.feedback.accounting import countable
 from shared.feedback.joined import joined
-from shared.feedback.schema import CATEGORY, NUMBER
-from shared.package.inputs import InputProfile, RunningProfile, coarse_inputs
+from shared.package.inputs import InputProfile
 from shared.spine.db import Database
 from shared.spine.outbox import add_to_outbox
 
@@ -35,7 +32,6 @@ log = logging.getLogger(__name__)
 SOURCE = "headrace/monitor"
 # A block counts for a package that served more than this share of it.
 _MOSTLY = 0.5
-MOST_FAULTS = 20
 
 
 @dataclass(frozen=True)
@@ -160,22 +156,10 @@ class Drifting:
 
     def _summarise(self, block: Served, baseline: Baseline, contract: Contract) -> BlockStatistics:
         """The block as it was known when it was judged."""
-        row, policy = block.last, derive_policy(contract)
+        row = block.last
         rows = joined(self._location, row.use_case, block.judged_at, {row.block})
-        rows = countable(rows.filter(pl.col("package_digest") == row.package_digest), policy)
-        known = rows.with_columns(pl.when("labelled").then(pl.col(name)).alias(name) for name in ("label", "value"))
-        columns = (known[name].to_list() for name in ("scores", "label", "value"))
-        found = summarise(baseline.kind, row.block, *columns)
-        now, selected = profile_of(baseline, rows), contract.label.selected
-        found = replace(
-            found,
-            inputs=coarse_inputs(now),
-            faults=tuple(faults(baseline.package.profile, now)[:MOST_FAULTS]),
-            cost_gap=expected_of(rows, policy).cost_gap(audited_only=selected),
-            terms=contract.digest,
-        )
-        # Labels of chosen rows only say nothing about a reference of all rows.
-        return without_losses(found) if selected else found
+        rows = rows.filter(pl.col("package_digest") == row.package_digest)
+        return statistics_of_rows(row.block, rows, baseline, contract)
 
     async def _alarm(
         self,
@@ -233,46 +217,6 @@ def served_by(package_digest: str, waiting: Sequence[Sequence[BlockRow]]) -> lis
         if mine and sum(_volume(row) for row in mine) > _MOSTLY * volume:
             found.append(Served(mine))
     return found
-
-
-def cost_gap_evidence(
-    watch: Watch, baseline: Baseline, contract: Contract, blocks: Sequence[BlockStatistics]
-) -> float | None:
-    """The e-value of the gap between estimated and realised cost; blocks under other costs are not compared."""
-    gaps = [(one.block, one.cost_gap) for one in blocks if one.cost_gap is not None and one.terms == contract.digest]
-    return gap_evidence(watch, baseline.cost_gaps(contract), gaps) if gaps else None
-
-
-def profile_of(baseline: Baseline, rows: pl.DataFrame) -> InputProfile:
-    """Count the features of a block's rows in the bins of their package; a column of nulls alone is missing."""
-    profile = baseline.package.profile
-    running = RunningProfile(profile.numbers, profile.categories)
-    columns = {
-        name.removeprefix(prefix): rows[name]
-        for prefix in (NUMBER, CATEGORY)
-        for name in rows.columns
-        if name.startswith(prefix)
-    }
-    running.add({name: one for name, one in columns.items() if one.null_count() < len(one)}, rows.height)
-    return running.profile()
-
-
-def statistics_of(stored: dict[str, Any]) -> BlockStatistics:
-    """A stored block again."""
-    inputs: dict[str, list[int]] = stored.get("inputs", {})
-    again: dict[str, Any] = {
-        **stored,
-        "score_counts": tuple(tuple(column) for column in stored["score_counts"]),
-        "loss_counts": tuple(stored["loss_counts"]),
-        "inputs": {name: tuple(counts) for name, counts in inputs.items()},
-        "faults": tuple(stored.get("faults", ())),
-    }
-    return BlockStatistics(**again)
-
-
-def without_losses(block: BlockStatistics) -> BlockStatistics:
-    """The same block, of which only the scores count."""
-    return replace(block, loss=None, loss_counts=(0,) * len(block.loss_counts))
 
 
 def _volume(row: BlockRow) -> int:

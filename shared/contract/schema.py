@@ -147,9 +147,7 @@ class Monitoring(Frozen):
     unit: Literal["day", "week", "row"] = Field("day", description="what is exchangeable when nothing drifts")
     alpha: Alpha = 0.05
     max_flagged: Share = Field(0.02, description="share of flagged decisions above which a block is an incident")
-    least_impact: Amount | None = Field(
-        None, description="drift that costs less than this per block is a warning and asks for no retraining"
-    )
+    least_impact: Amount | None = Field(None, description="drift that costs less per block warns, and retrains nobody")
 
 
 class Training(Frozen):

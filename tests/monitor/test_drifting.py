@@ -149,10 +149,16 @@ async def test_a_worse_package_is_told_once_with_all_that_it_takes_to_judge_it(b
     assert event.effect_size > 0.1
     assert event.estimated_cost_minor_per_block > 0
     assert [(one.name, one.distance > 0.9) for one in event.features] == [("size", True), ("speed", True)]
+    assert "speed: not sent in 100.0% of the rows" in event.faults
+    assert event.signals["cost_gap"] > 10
+    assert (event.cost_rests_on, event.severity) == ("labels", "action")
     first, second = await bench.rows(DriftEpochRow)
     assert (first.alarm_block, first.event_id) == (event.block, event.id)
     assert (second.epoch, second.package_digest, second.alarm_block) == (2, toy.digest, None)
-    assert (await bench.drifting.detail())["trains"]["epoch"] == 2
+    detail = (await bench.drifting.detail())["trains"]
+    assert detail["epoch"] == 2
+    assert "speed: not sent in 100.0% of the rows" in detail["faults"]
+    assert detail["cost_gap_e_value"] is not None
 
 
 async def test_the_same_steps_again_after_a_restart_change_nothing(bench: Bench) -> None:

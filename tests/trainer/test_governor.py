@@ -55,6 +55,13 @@ def test_a_known_use_case_that_was_never_trained_may_start(steered: Steered, kin
     assert decide(kind, Standing(steered())) == Verdict(True, "a good reason")
 
 
+def test_a_warning_starts_nothing_and_its_refusal_says_why(steered: Steered) -> None:
+    warning = Ask("r", "toy", "drift", "drift in block 2024-03-28", frozenset(), warns=True)
+    verdict = govern(warning, Standing(steered()), NOW)
+    assert not verdict.start
+    assert "least_impact: drift in block 2024-03-28" in verdict.reason
+
+
 @pytest.mark.parametrize("kind", ["person", "service", "drift", "schedule"])
 def test_a_use_case_without_a_contract_is_declined(kind: Kind) -> None:
     verdict = decide(kind, Standing(None))

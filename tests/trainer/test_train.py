@@ -49,6 +49,9 @@ def test_reference_rows_are_all_days_each_scored_by_a_model_that_did_not_see_it(
     assert {block: rows[0].volume for block, rows in blocks.items() if rows[0].volume != 24} == {"2024-03-28": 19}
     assert sum(package.profile.labels.values()) == 28 * 24 - 5
     assert [profile.block for profile in package.profile.blocks] == list(blocks)
+    columns = {*package.profile.numbers, *package.profile.categories}
+    assert [{*one.inputs} for one in package.profile.blocks] == [columns] * len(blocks)
+    assert all(sum(counts) == one.volume for one in package.profile.blocks for counts in one.inputs.values())
 
 
 def test_the_same_job_twice_behaves_alike_and_another_seed_is_not_the_same_run(
