@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gc
 from typing import Any
 
 from fastapi import FastAPI
@@ -122,6 +123,9 @@ def make_app(settings: MonitorSettings) -> FastAPI:
 
 def main() -> None:
     """Run the monitor until SIGTERM."""
+    # A stream makes thousands of short-lived lists; looking for cycles among them at the usual pace costs a sixth of
+    # the time and finds none.
+    gc.set_threshold(50_000, 50, 100)
     settings = read_settings(MonitorSettings)
     logs.setup("monitor", settings.log_level)
     serve(make_app(settings), settings.monitor_host, settings.monitor_port)
