@@ -123,8 +123,7 @@ def make_app(settings: MonitorSettings) -> FastAPI:
 
 def main() -> None:
     """Run the monitor until SIGTERM."""
-    # A stream makes thousands of short-lived lists; looking for cycles among them at the usual pace costs a sixth of
-    # the time and finds none.
+    # A stream makes many short-lived lists: looking for cycles among them at the usual pace costs much and finds none.
     gc.set_threshold(50_000, 50, 100)
     settings = read_settings(MonitorSettings)
     logs.setup("monitor", settings.log_level)
