@@ -74,11 +74,11 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     return float(median(pairs)) if pairs else 0.0
 
 
-async def run(minutes: float, rate: float) -> Soaked:
+async def run(minutes: float, rate: float, settings: Mapping[str, str] = _SETTINGS) -> Soaked:
     """Stream for so long, sample, wait until everything is written, count. Raises NotReachedError."""
     with broker() as (home, kafka):
         await prepare(kafka, applied(wall_now()))
-        member, samples = Member(home, kafka, settings=_SETTINGS), list[Sample]()
+        member, samples = Member(home, kafka, settings=settings), list[Sample]()
         member.process.start()
         try:
             await member.until(lambda said: bool(said["ready"]))

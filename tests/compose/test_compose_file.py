@@ -28,9 +28,19 @@ def test_no_secret_stands_in_a_variable() -> None:
 
 def test_every_service_and_each_replica_is_scraped_itself() -> None:
     config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))
-    targets = config["scrape_configs"][0]["static_configs"][0]["targets"]
-    ours = [name for name, service in SERVICES.items() if service.get("image") == "headrace:local"]
-    assert sorted(targets) == sorted(f"{name}:7100" for name in ours)
+    (job,) = config["scrape_configs"]
+    ours = {name: service for name, service in SERVICES.items() if service.get("image") == "headrace:local"}
+    always = [name for name, service in ours.items() if "profiles" not in service]
+    assert sorted(job["static_configs"][0]["targets"]) == sorted(f"{name}:7100" for name in always)
+    # What runs only when it is asked for is looked up by its name.
+    assert job["dns_sd_configs"] == [{"names": sorted(ours.keys() - set(always)), "type": "A", "port": 7100}]
+
+
+def test_members_of_the_monitor_differ_by_their_number_alone() -> None:
+    first, second = (dict(SERVICES[name]) for name in ("monitor", "monitor-1"))
+    assert second.pop("profiles") == ["members"]
+    assert second["environment"].pop("HEADRACE_INSTANCE") == 1
+    assert second == first
 
 
 def test_both_replicas_share_one_volume_and_differ_by_their_number() -> None:

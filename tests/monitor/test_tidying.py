@@ -41,9 +41,9 @@ async def test_crowded_days_are_joined_once_and_the_next_look_waits(tmp_path: Pa
     assert joined == 7
     for i in range(6, 9):
         store(tmp_path, [flight(f"r{i}")], start=i)
-    await tidying.step(MIDNIGHT + dt.timedelta(seconds=899))
+    await tidying.step(MIDNIGHT + dt.timedelta(seconds=299))
     assert table.version() == joined + 3
-    await tidying.step(MIDNIGHT + dt.timedelta(seconds=900))
+    await tidying.step(MIDNIGHT + dt.timedelta(seconds=300))
     assert table.version() == joined + 4
     assert table.offsets([("prediction_served", 0)]) == {("prediction_served", 0): 9}
 

@@ -16,6 +16,7 @@ from services.registry.store import LedgerStore
 from services.registry.tables import LedgerRow
 from shared.spine.db import Database
 from tests.containers import database_url
+from tests.registry.test_store import drop_trigger
 
 NOON = dt.datetime(2013, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -40,6 +41,7 @@ async def test_an_altered_line_is_found_an_hour_later_at_the_latest(
     await watch.step(NOON)
     assert REGISTRY_LEDGER_BROKEN._value.get() == 0
     async with db.transaction() as session:
+        await drop_trigger(session, "registry_ledger_never_update")
         await session.execute(update(LedgerRow).where(LedgerRow.position == 1).values(text="rejected"))
     await watch.step(NOON)
     assert REGISTRY_LEDGER_BROKEN._value.get() == 0
