@@ -103,7 +103,7 @@ def test_a_regression_pays_by_its_own_estimates() -> None:
 
 
 def test_what_a_team_said_binds_every_release_of_the_block_from_its_time_on() -> None:
-    rows = logged([("2013-03-01", 0.3, False, 1), ("2013-03-01", 0.3, False, 2), ("2013-03-01", 0.3, False, 1)])
+    rows = logged([("2013-03-01", 0.3, False, release, "model") for release in (1, 2, 1)])
     rows = rows.with_columns(event_time=pl.Series([NOON + dt.timedelta(hours=hour) for hour in range(3)]))
     scores, under = np.full((3, 1), 0.3), [1, 1, 1]
     assert decide_again(rows, scores, under, POLICIES) == ["review", "review", "act"]

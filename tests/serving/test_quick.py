@@ -15,7 +15,7 @@ from services.serving import quick
 from services.serving.front import Front, Receive, Scope, Send, respond
 from services.serving.predict import Answer
 from services.serving.quick import protocol_of
-from services.serving.score import Scores
+from services.serving.score import Compiled, Scores
 from shared.package.compiled.runtime import Asked, OutsideError
 from shared.spine.auth import ApiKeys
 from shared.spine.throttle import Throttle
@@ -35,15 +35,20 @@ class Sure:
         return [None if numbers[0] is not None and numbers[0] > 9 else [0.9] for numbers, _ in rows]
 
 
+SURE = Sure()
+
+
 async def behind(scope: Scope, receive: Receive, send: Send) -> None:
     """The app behind: says that it was asked."""
     await respond(send, Answer(200, b'{"behind": true}'))
 
 
 @asynccontextmanager
-async def served(home: Path, *, keys: Path | None = None) -> AsyncIterator[tuple[Front, int]]:
+async def served(
+    home: Path, *, keys: Path | None = None, compiled: Compiled | None = SURE
+) -> AsyncIterator[tuple[Front, int]]:
     """A front behind a real socket."""
-    async with open_front(home, behind, 1024 * 1024, ApiKeys(keys), Sure()) as front:
+    async with open_front(home, behind, 1024 * 1024, ApiKeys(keys), compiled) as front:
         port = free_port()
         config = uvicorn.Config(
             front, port=port, http=protocol_of(front), lifespan="off", log_config=None, server_header=False
@@ -189,3 +194,23 @@ def test_without_what_it_touches_uvicorn_speaks_http_alone(monkeypatch: pytest.M
     assert protocol_of(None) == "httptools"  # type: ignore[arg-type]  # never looked at
     monkeypatch.undo()
     assert issubclass(protocol_of(None), HttpToolsProtocol)  # type: ignore[arg-type]
+
+
+async def test_what_comes_before_the_model_has_answered_is_answered_after_it(tmp_path: Path) -> None:
+    bodies = [b'{"request_id": "r%d", "record": {"size": %d}}' % (n, n) for n in range(6)]
+    async with served(tmp_path, compiled=None) as (front, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        never = asyncio.get_running_loop().create_future()
+        for pieces in (bodies[:1], bodies[1:2], bodies[2:]):
+            writer.write(b"".join(map(request, pieces)))
+            await writer.drain()
+            await asyncio.wait([never], timeout=0.01)
+        found = list[str]()
+        async with asyncio.timeout(20):
+            while len(found) < len(bodies):
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                found.append(json.loads(await reader.readexactly(length))["request_id"])
+        writer.close()
+    assert found == [f"r{n}" for n in range(6)]
+    assert front.predictor.journal.ledger.taken.of("trains", "2013-03-01") == {"review": 6}
