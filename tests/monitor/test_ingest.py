@@ -205,6 +205,11 @@ async def test_a_bug_that_hits_everything_stops_the_consumer_and_loses_nothing(
                 while not (reasons := await monitor.service.reasons_not_ready()):
                     await monitor.service.status()
             assert "the consumer of prediction_served stopped after 5 bugs in a row: KeyError('bug')" in reasons
+            # It says so at once, and then writes down how far it came.
+            table = FeedbackTable(lab.home / "feedback", "decisions")
+            async with asyncio.timeout(PATIENCE):
+                while sum(table.offsets([("prediction_served", n) for n in range(3)]).values()) < 4:
+                    await monitor.service.status()
     async with lab.running() as monitor:
         await lab.publish(advanced(MIDNIGHT))
         await until_closed(monitor, MIDNIGHT)
