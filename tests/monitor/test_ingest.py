@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from headrace.embedded_kafka import EmbeddedKafka
+from headrace.ports import free_ports
 from services.monitor import decoding
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
@@ -90,6 +90,9 @@ class Lab:
         async with consumer:
             return int((await consumer.end_offsets([partition]))[partition])
 
+    def decisions(self) -> FeedbackTable:
+        return FeedbackTable(self.home / "feedback", "decisions")
+
     def table(self) -> Any:
         return joined(self.home / "feedback", "flights", NOON + 365 * DAY)
 
@@ -156,8 +159,7 @@ async def test_events_land_in_the_tables_and_the_block_is_reported(lab: Lab) -> 
     assert (report.block, report.volume, report.labelled, report.status) == ("2013-03-01", 20, 20, "judged")
     assert (report.time, report.value_minor) == (MIDNIGHT, 20 * 500)
     assert lab.table().height == 20
-    decisions = FeedbackTable(lab.home / "feedback", "decisions").version()
-    assert decisions == 1, "one commit per table and day"
+    assert lab.decisions().version() == 1, "one commit per table and day"
 
 
 async def test_garbage_is_dead_lettered_and_blocks_nothing(lab: Lab) -> None:
@@ -205,6 +207,10 @@ async def test_a_bug_that_hits_everything_stops_the_consumer_and_loses_nothing(
                 while not (reasons := await monitor.service.reasons_not_ready()):
                     await monitor.service.status()
             assert "the consumer of prediction_served stopped after 5 bugs in a row: KeyError('bug')" in reasons
+            # It says so at once, and then writes down how far it came.
+            async with asyncio.timeout(PATIENCE):
+                while sum(lab.decisions().offsets([("prediction_served", n) for n in range(3)]).values()) < 4:
+                    await monitor.service.status()
     async with lab.running() as monitor:
         await lab.publish(advanced(MIDNIGHT))
         await until_closed(monitor, MIDNIGHT)
@@ -226,10 +232,9 @@ async def test_a_monitor_that_died_goes_on_from_the_tables(lab: Lab) -> None:
         await until_closed(monitor, MIDNIGHT + DAY)
         assert (await monitor.service.status())["detail"]["last_block"] == {"flights": "2013-03-02"}
     assert lab.table().height == 40
-    raw = FeedbackTable(lab.home / "feedback", "decisions").scan("flights").collect()
+    raw = lab.decisions().scan("flights").collect()
     assert raw.height == raw.unique(["prediction_id"]).height == 40
-    assert await lab.count("kpi_reported") == 2
-    assert await lab.count("prediction_served.dead") == 0
+    assert [await lab.count(topic) for topic in ("kpi_reported", "prediction_served.dead")] == [2, 0]
 
 
 async def test_failed_requests_are_counted_once_across_lives_and_take_a_release_back(lab: Lab) -> None:
@@ -270,7 +275,7 @@ async def test_killed_at_random_moments_it_tells_everything_once(lab: Lab) -> No
     reports = [from_record(KpiReported, record.value, record.headers) for record in records]
     told = [(report.block, report.revision, report.volume, report.value_minor) for report in reports]
     assert told == [(f"2013-03-0{day}", 1, 20, 10_000) for day in range(1, first + 2)]
-    raw = FeedbackTable(lab.home / "feedback", "decisions").scan("flights").collect()
+    raw = lab.decisions().scan("flights").collect()
     assert raw.height == raw.unique(["prediction_id"]).height == 20 * (first + 1)
     assert FeedbackTable(lab.home / "feedback", "outcomes").scan("flights").collect().height == 20 * (first + 1)
 
@@ -278,7 +283,7 @@ async def test_killed_at_random_moments_it_tells_everything_once(lab: Lab) -> No
 @asynccontextmanager
 async def process(lab: Lab) -> AsyncIterator[asyncio.subprocess.Process]:
     """The monitor as its own process; killed at the end without a word."""
-    given = lab.given | {"monitor_port": str(free_port())}
+    given = lab.given | {"monitor_port": str(free_ports(1)[0])}
     variables = {f"HEADRACE_{name.upper()}": value for name, value in given.items()}
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "ignore", "-m", "services.monitor.app", env={**os.environ, **variables},
@@ -290,9 +295,3 @@ async def process(lab: Lab) -> AsyncIterator[asyncio.subprocess.Process]:
         with suppress(ProcessLookupError):
             started.kill()
         await started.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
