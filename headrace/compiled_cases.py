@@ -6,11 +6,25 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
-from sklearn import calibration, decomposition, ensemble, impute, linear_model, naive_bayes, neighbors, neural_network
+from sklearn import (
+    calibration,
+    decomposition,
+    discriminant_analysis,
+    ensemble,
+    impute,
+    kernel_approximation,
+    kernel_ridge,
+    linear_model,
+    multiclass,
+    naive_bayes,
+    neighbors,
+    neural_network,
+    svm,
+)
 from sklearn import preprocessing as pre
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.model_selection import FixedThresholdClassifier, StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from shared.package.manifest import Feature, Task
@@ -90,8 +104,9 @@ def _boosting(**options: Any) -> Any:
     return ensemble.HistGradientBoostingClassifier(max_iter=12, early_stopping=False, random_state=1, **options)
 
 
-def _calibrated(method: str) -> Any:
-    return calibration.CalibratedClassifierCV(behind(_boosting()), method=method, cv=StratifiedKFold(2))
+def _calibrated(method: str, model: Any = None) -> Any:
+    inner = behind(_boosting() if model is None else model)
+    return calibration.CalibratedClassifierCV(inner, method=method, cv=StratifiedKFold(2))
 
 
 def _case(name: str, task: Task, model: Callable[[], Any]) -> Case:
@@ -141,13 +156,54 @@ MODELS = (
             [("a", _boosting()), ("b", linear_model.LogisticRegression())], voting="soft", weights=[1, 2]
         ),
     ),
+    _case("AdaBoostClassifier over trees", "binary", lambda: ensemble.AdaBoostClassifier(n_estimators=3)),
+    _case(
+        "BaggingClassifier, BaggingRegressor",
+        "binary",
+        lambda: ensemble.BaggingClassifier(n_estimators=3, random_state=1),
+    ),
+    _case("LinearDiscriminantAnalysis", "binary", discriminant_analysis.LinearDiscriminantAnalysis),
+    Case("LinearSVC, RidgeClassifier, calibrated", "binary", lambda: _calibrated("sigmoid", svm.LinearSVC())),
     _case(
         "HistGradientBoostingClassifier, categorical_features",
         "binary",
         lambda: _boosting(categorical_features=[0, 1]),
     ),
-    _case("AdaBoostClassifier", "binary", lambda: ensemble.AdaBoostClassifier(n_estimators=3)),
-    _case("GaussianNB", "binary", naive_bayes.GaussianNB),
+    _case("GaussianNB, three classes", "multiclass", naive_bayes.GaussianNB),
+    _case("BernoulliNB, MultinomialNB", "binary", naive_bayes.BernoulliNB),
+    _case(
+        "QuadraticDiscriminantAnalysis",
+        "binary",
+        lambda: discriminant_analysis.QuadraticDiscriminantAnalysis(reg_param=0.1),
+    ),
+    Case("SVC, calibrated", "binary", lambda: _calibrated("sigmoid", svm.SVC())),
+    _case("SVR, NuSVR", "regression", svm.SVR),
+    _case("KernelRidge", "regression", lambda: kernel_ridge.KernelRidge(kernel="rbf")),
+    _case(
+        "StackingClassifier",
+        "multiclass",
+        lambda: ensemble.StackingClassifier([("a", _boosting()), ("b", naive_bayes.GaussianNB())], cv=2),
+    ),
+    _case(
+        "StackingRegressor",
+        "regression",
+        lambda: ensemble.StackingRegressor([("a", linear_model.Ridge()), ("b", svm.SVR())], cv=2),
+    ),
+    _case(
+        "VotingClassifier with a member that does not fold",
+        "binary",
+        lambda: ensemble.VotingClassifier([("a", _boosting()), ("b", naive_bayes.GaussianNB())], voting="soft"),
+    ),
+    _case(
+        "OneVsRestClassifier", "multiclass", lambda: multiclass.OneVsRestClassifier(linear_model.LogisticRegression())
+    ),
+    Case("CalibratedClassifierCV, sigmoid, three classes", "multiclass", lambda: _calibrated("sigmoid")),
+    Case("CalibratedClassifierCV, isotonic, three classes", "multiclass", lambda: _calibrated("isotonic")),
+    Case(
+        "TransformedTargetRegressor with functions of numpy",
+        "regression",
+        lambda: TransformedTargetRegressor(behind(linear_model.Ridge()), func=np.log1p, inverse_func=np.expm1),
+    ),
     _case("KNeighborsClassifier", "binary", neighbors.KNeighborsClassifier),
 )
 
@@ -166,6 +222,10 @@ def _numbers(name: str, step: Callable[[], Any]) -> tuple[str, Callable[[Any], A
 
 def _categories(name: str, step: Callable[[], Any]) -> tuple[str, Callable[[Any], Any]]:
     return name, lambda model: behind(model, categories=step())
+
+
+def _union() -> Any:
+    return FeatureUnion([("bins", pre.KBinsDiscretizer(3, strategy="uniform")), ("products", pre.PolynomialFeatures())])
 
 
 STEPS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
@@ -196,9 +256,19 @@ STEPS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
         lambda: pre.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2),
     ),
     _categories("TargetEncoder", lambda: pre.TargetEncoder(cv=StratifiedKFold(3))),
-    _numbers("FunctionTransformer with a function", lambda: pre.FunctionTransformer(np.abs)),
-    _numbers("PCA", lambda: decomposition.PCA(2)),
+    _numbers("KBinsDiscretizer, onehot", lambda: pre.KBinsDiscretizer(5, strategy="uniform")),
+    _numbers(
+        "FunctionTransformer with numpy's absolute, sqrt, square, log1p …", lambda: pre.FunctionTransformer(np.abs)
+    ),
+    _numbers("FunctionTransformer with another function", lambda: pre.FunctionTransformer(np.sinh)),
+    _numbers("PCA, IncrementalPCA, TruncatedSVD", lambda: decomposition.PCA(2)),
     _numbers("PolynomialFeatures", pre.PolynomialFeatures),
+    _numbers("FeatureUnion of steps that export", _union),
+    _numbers(
+        "Nystroem, rbf, poly, sigmoid or linear", lambda: kernel_approximation.Nystroem(n_components=9, random_state=1)
+    ),
+    _numbers("RBFSampler", lambda: kernel_approximation.RBFSampler(n_components=9, random_state=1)),
+    _numbers("SplineTransformer (skops does not hold it)", lambda: pre.SplineTransformer(n_knots=4)),
     ("KNNImputer", lambda model: behind(model, numbers=impute.KNNImputer())),
 )
 STEP_CASES = tuple(

@@ -5,37 +5,42 @@ from functools import cache
 
 from headrace.compiled_cases import FEATURES, MODELS, STEP_CASES, Case, columns, fitted
 from shared.package.compiled.errors import UnfoldableError
-from shared.package.compiled.fold import fold
+from shared.package.compiled.fold import fold_or_export
 from shared.package.compiled.proof import NotEqualError, prove
 
 HEAD = """\
-# Compiled models: what folds and what does not
+# Compiled models: what folds, what exports, and what is coalesced
 
-Written by `headrace/compiled_page.py`, which fits a small model of every kind, folds it and proves it; a test compares.
-How it works: [architecture](architecture.md#packages) and
-[decision 0016](decisions/0016-a-compiled-form-is-equal-or-not-there.md).
+Written by `headrace/compiled_page.py`, which fits a small model of every kind, compiles it and proves it; a test
+compares. How it works: [architecture](architecture.md#packages), decisions
+[0016](decisions/0016-a-compiled-form-is-equal-or-not-there.md) and
+[0030](decisions/0030-what-does-not-fold-is-exported-node-by-node.md).
 
-A model that folds is served as one float64 ONNX graph. One that does not is served by scikit-learn itself, the requests
-that wait in one call; its package says why under `lineage.not_compiled`. The scores are the same either way.
+A model that **folds** is served as one float64 ONNX graph over the raw record. One that **exports** is such a graph
+too: parts that fold are folded, the others are float64 nodes of their own, for numbers up to ten times further out than
+those of training; records beyond are answered by scikit-learn. Any other is **coalesced**: scikit-learn itself answers
+all requests that wait in one call, and the package says why under `lineage.not_compiled`. The scores are the same each
+way, proven on at least 10,000 rows.
 """
 
 
 @cache
-def reason(case: Case) -> str | None:
-    """Why a case has no compiled form; None when it folds and was proven equal."""
+def form(case: Case) -> tuple[str, str]:
+    """How a case is served, and why not better: "folds", "exports" or "coalesced"."""
     model, records = fitted(case), columns()
+    ask = (model, case.task, FEATURES, case.classes, records)
     try:
-        content = fold(model, case.task, FEATURES, case.classes, records)
-        prove(content, model, case.task, FEATURES, case.classes, records)
+        kind, content = fold_or_export(*ask)
+        prove(content, *ask)
     except (UnfoldableError, NotEqualError) as error:
-        return str(error)
-    return None
+        return "coalesced", str(error)
+    return f"{kind}s", ""
 
 
 def page() -> str:
     """The whole page."""
-    lines = ["", "## Models", "", "| Model | Folds | Why not |", "|---|---|---|"]
-    lines += [f"| {case.name} | {_yes(reason(case))} | {reason(case) or ''} |" for case in MODELS]
+    lines = ["", "## Models", "", "| Model | Form | Why not |", "|---|---|---|"]
+    lines += [f"| {case.name} | {' | '.join(form(case))} |" for case in MODELS]
     lines += [
         "",
         "## Steps before the model",
@@ -44,13 +49,9 @@ def page() -> str:
         "|---|---|---|---|",
     ]
     for trees, linear in STEP_CASES:
-        why_not = "; ".join(dict.fromkeys(filter(None, (reason(trees), reason(linear)))))
-        lines.append(f"| {trees.name} | {_yes(reason(trees))} | {_yes(reason(linear))} | {why_not} |")
+        why_not = "; ".join(dict.fromkeys(filter(None, (form(trees)[1], form(linear)[1]))))
+        lines.append(f"| {trees.name} | {form(trees)[0]} | {form(linear)[0]} | {why_not} |")
     return HEAD + "\n".join(lines) + "\n"
-
-
-def _yes(why_not: str | None) -> str:
-    return "no" if why_not else "yes"
 
 
 if __name__ == "__main__":

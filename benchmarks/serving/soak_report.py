@@ -72,7 +72,7 @@ def page(found: Found) -> str:
 
 def _line(line: Line, found: Found) -> str:
     holds, measured = met(line, found), found.get(line.part, {}).get(line.key)
-    asked = f">= {line.least:,g}" if line.most == float("inf") else f"<= {line.most:,g}"
+    asked = f">= {int(line.least):,}" if line.most == float("inf") else f"<= {int(line.most):,}"
     shown = "not measured" if measured is None else f"{measured:,.10g}"
     word = {None: "", True: "yes", False: "**no**"}[holds]
     return f"| {line.part} | {line.what} | {asked} | {shown} | {word} |"

@@ -30,7 +30,10 @@ from shared.spine.topics import provision
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH = 500
+# A backlog goes in batches that are worth the way to Kafka and back, each way of up to so many bytes a partition: with
+# the client's own 16 KiB, 500 events went fourteen times.
+MAX_BATCH = 2000
+PARTITION_BYTES = 256 * 1024
 # How long it rests when nothing is there: twice as long each time.
 IDLE_SECONDS, MOST_IDLE_SECONDS = 0.01, 0.08
 # Where so many came at once, more are coming: Kafka and we do less for the same events when they go together.
@@ -90,7 +93,7 @@ class Shipper:
         await self._drop_producer()
 
     async def ship(self) -> int:
-        """Send what is there, up to 500 events, and wait for all acknowledgements; return how many."""
+        """Send what is there, up to 2,000 events, and wait for all acknowledgements; return how many."""
         batch = self.reader.next_batch(MAX_BATCH)
         waiting = self._measure(batch)
         if batch.events:
@@ -163,6 +166,7 @@ class Shipper:
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=0,
+                max_batch_size=PARTITION_BYTES,
                 max_request_size=self.max_request_bytes,
             )
             try:

@@ -61,7 +61,7 @@ class FileEntry(Strict):
 class Compiled(Strict):
     """How compiled.onnx was proven to answer as the model: rows, largest difference, decisions flipped."""
 
-    form: Literal["fold"]
+    form: Literal["fold", "export"]
     rows: int = Field(ge=10_000)
     max_difference: FiniteFloat = Field(ge=0, le=1e-9)
     flips: Literal[0]

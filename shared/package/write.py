@@ -10,7 +10,7 @@ from typing import Any
 from shared.package.allow_list import dump_model
 from shared.package.canonical import canonical_json, sha256_hex
 from shared.package.compiled.errors import UnfoldableError
-from shared.package.compiled.fold import fold
+from shared.package.compiled.fold import fold_or_export
 from shared.package.compiled.proof import NotEqualError, prove
 from shared.package.environment import current_environment, lock_text
 from shared.package.golden import score_golden
@@ -108,9 +108,9 @@ def compile_form(
     sample: Mapping[str, Sequence[Any]],
     real: Mapping[str, Sequence[Any]],
 ) -> Form:
-    """Fold the model and prove it on `real` records; what does not fold, or not exactly, is served as it is."""
+    """Compile the model and prove it on `real` records; what has no form, or not exactly, is served as it is."""
     try:
-        graph = fold(model, task, features, classes, sample)
+        form, graph = fold_or_export(model, task, features, classes, sample)
         equal = prove(graph, model, task, features, classes, real)
     except (UnfoldableError, NotEqualError) as reason:
         log.info("no compiled form: %s", reason)
@@ -120,7 +120,7 @@ def compile_form(
         log.warning("no compiled form", exc_info=True)
         return Form(why_not=f"{error!r:.2000}")
     log.info("compiled, and equal on %d rows to %.3g", equal.rows, equal.max_difference)
-    return Form(graph, Compiled(form="fold", rows=equal.rows, max_difference=equal.max_difference, flips=0))
+    return Form(graph, Compiled(form=form, rows=equal.rows, max_difference=equal.max_difference, flips=0))
 
 
 def file_entry(path: Path) -> FileEntry:

@@ -8,7 +8,7 @@ import onnx
 from onnx import AttributeProto, TensorProto, numpy_helper
 
 from shared.package.compiled.errors import UnfoldableError
-from shared.package.compiled.fold import fold
+from shared.package.compiled.fold import fold_or_export
 from shared.package.compiled.graph import INPUT, ML, OPSETS, OUTPUT
 from shared.package.compiled.plan import KEY, read_plan
 from shared.package.compiled.proof import NotEqualError, prove
@@ -18,11 +18,12 @@ from shared.package.refusal import PackageRefused
 if TYPE_CHECKING:
     from shared.package.read import Package
 
-# What `fold` makes, and nothing that reads, branches, loops or calls.
+# What `fold` and `export` make, and nothing that reads, branches, loops or calls.
 OPERATORS = {
     "": {
-        *("Add", "Clip", "Concat", "Div", "Exp", "Gather", "IsNaN", "MatMul", "Mul", "Neg", "Relu"),
-        *("Sigmoid", "Softmax", "Sub", "Tanh", "Where"),
+        *("Abs", "Add", "Cast", "Clip", "Concat", "Cos", "Div", "Equal", "Exp", "Gather", "Greater", "GreaterOrEqual"),
+        *("IsNaN", "Log", "MatMul", "Max", "Mul", "Neg", "Pow", "Relu", "Sigmoid", "Softmax", "Sqrt", "Sub", "Tanh"),
+        "Where",
     },
     ML: {"TreeEnsemble"},
 }
@@ -59,7 +60,7 @@ def check_compiled(package: "Package", model: Any) -> None:
 
 def _own_fold(model: Any, ask: tuple[Any, Any, Any], real: Mapping[str, Any]) -> bytes | None:
     try:
-        return fold(model, *ask, real)
+        return fold_or_export(model, *ask, real)[1]
     except UnfoldableError:
         return None
 

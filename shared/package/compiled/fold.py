@@ -1,11 +1,12 @@
-"""Folds a fitted scikit-learn pipeline into one ONNX graph; whether it is equal is for `proof` to say."""
+"""Compiles a fitted scikit-learn pipeline into one ONNX graph; whether it is equal is for `proof` to say."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from shared.package.compiled.errors import UnfoldableError
+from shared.package.compiled.export import Exporter
 from shared.package.compiled.graph import Graph
 from shared.package.compiled.inputs import OTHER, Inputs
 from shared.package.compiled.models import Emit, Folder
@@ -22,12 +23,38 @@ def fold(
 
     `sample` are columns of some records; the one with the fewest nulls stands for the usual.
     """
+    usual = _usual(features, sample)
+    return _compiled(Folder(features, usual), _Original(model, task, features, classes, usual))
+
+
+def export(
+    model: Any, task: Task, features: Sequence[Feature], classes: Sequence[str], sample: Mapping[str, Sequence[Any]]
+) -> bytes:
+    """The same for a model of which parts only fold: what does not becomes float64 nodes of its own."""
+    usual = _usual(features, sample)
+    return _compiled(Exporter(features, usual, sample), _Original(model, task, features, classes, usual))
+
+
+def fold_or_export(
+    model: Any, task: Task, features: Sequence[Feature], classes: Sequence[str], sample: Mapping[str, Sequence[Any]]
+) -> tuple[Literal["fold", "export"], bytes]:
+    """Return the first form there is; raises UnfoldableError saying why there is none."""
+    try:
+        return "fold", fold(model, task, features, classes, sample)
+    except UnfoldableError:
+        return "export", export(model, task, features, classes, sample)
+
+
+def _usual(features: Sequence[Feature], sample: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     names = [feature.name for feature in features]
     records: list[tuple[Any, ...]] = list(zip(*(sample[name] for name in names), strict=True))
-    usual = dict(zip(names, min(records, key=_nulls), strict=True))
-    folder = Folder(features, usual)
+    return dict(zip(names, min(records, key=_nulls), strict=True))
+
+
+def _compiled(folder: Folder, original: "_Original") -> bytes:
+    model, task, classes = original.ask
     emit = folder.predictions(model) if task == "regression" else _in_order(folder.chances(model), model, task, classes)
-    _mark_outside(folder.inputs, _Original(model, task, features, classes, usual))
+    _mark_outside(folder.inputs, original)
     plan, place = folder.inputs.settle()
     if not plan.width:
         raise UnfoldableError("the model looks at no feature")
@@ -46,14 +73,14 @@ class _Original:
     def __init__(
         self, model: Any, task: Task, features: Sequence[Feature], classes: Sequence[str], usual: Mapping[str, Cell]
     ) -> None:
-        self._ask = (model, task, classes)
+        self.ask = (model, task, classes)
         self.features, self._usual = features, usual
 
     def refuses(self, feature: int, cells: Sequence[Cell]) -> list[Cell]:
         """Which of these values of a feature it raises on."""
         columns = {name: [value] * len(cells) for name, value in self._usual.items()}
         columns[self.features[feature].name] = list(cells)
-        model, task, classes = self._ask
+        model, task, classes = self.ask
         try:
             with np.errstate(all="ignore"):
                 predict_scores(model, task, to_frame(self.features, columns), classes)

@@ -30,7 +30,10 @@ HIST = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
 GRADIENT = ("GradientBoostingClassifier", "GradientBoostingRegressor")
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor")
 TREES = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor")
-LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
+LOGISTIC = ("LinearDiscriminantAnalysis", "LogisticRegression", "LogisticRegressionCV")
+# They decide by a sum and have no probabilities of their own; calibrated, they have.
+MARGINS = ("LinearSVC", "RidgeClassifier", "RidgeClassifierCV")
+BAGS = ("BaggingClassifier", "BaggingRegressor")
 LINEAR = (
     *("ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars", "Lasso", "LassoCV"),
     *("LassoLars", "LinearRegression", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor", "TheilSenRegressor"),
@@ -49,13 +52,15 @@ class Folder:
 
     def predictions(self, model: Any, steps: tuple[Any, ...] = ()) -> Emit:
         """Return what `predict` of a regression says, float64[rows, 1]."""
-        name = _name(model)
+        name = kind_of(model)
         if name == "Pipeline":
             return self.predictions(model.steps[-1][1], (*steps, *(each for _, each in model.steps[:-1])))
         if name in WRAPPERS:
             return self.predictions(getattr(model, WRAPPERS[name]), steps)
         if name == "VotingRegressor":
             return _mean([self.predictions(each, steps) for each in model.estimators_], model._weights_not_none)
+        if name in BAGS:
+            return _mean([self.predictions(each, steps) for each in _bagged(model)])
         raw = self._raw(model, steps)
         if raw is None:
             return self._averaged(model, steps)
@@ -65,7 +70,7 @@ class Folder:
 
     def chances(self, model: Any, steps: tuple[Any, ...] = ()) -> Emit:
         """Return P(second class) as float64[rows, 1] of two classes, else one column per class."""
-        name = _name(model)
+        name = kind_of(model)
         if name == "Pipeline":
             return self.chances(model.steps[-1][1], (*steps, *(each for _, each in model.steps[:-1])))
         if name in WRAPPERS:
@@ -76,9 +81,13 @@ class Folder:
             if model.voting != "soft":
                 raise UnfoldableError("VotingClassifier is folded with soft votes only")
             return _mean([self.chances(each, steps) for each in model.estimators_], model._weights_not_none)
+        if name in BAGS:
+            return _mean([self.chances(each, steps) for each in _bagged(model)])
         raw = self._raw(model, steps)
         if raw is None:
             return self._averaged(model, steps)
+        if name == "AdaBoostClassifier":
+            return lambda graph, place: _turned("Sigmoid", graph, raw(graph, place))
         if name == "MLPClassifier":
             return lambda graph, place: _turned(ACTIVATIONS[model.out_activation_], graph, raw(graph, place))
         if name in LOGISTIC or name == "SGDClassifier":
@@ -86,11 +95,13 @@ class Folder:
             if name == "SGDClassifier" and not (binary and model.loss == "log_loss"):
                 raise UnfoldableError("SGDClassifier is folded for two classes with log_loss only")
             return lambda graph, place: _turned("Sigmoid" if binary else "Softmax", graph, raw(graph, place))
+        if not hasattr(model, "_loss"):
+            raise UnfoldableError(f"{name} has no probabilities that follow from its decision")
         return _linked(raw, model._loss)
 
     def _raw(self, model: Any, steps: tuple[Any, ...]) -> Emit | None:
         """What `decision_function` says, or the prediction before the link; None for averages of trees."""
-        name = _name(model)
+        name = kind_of(model)
         if name in HIST:
             if model.is_categorical_ is not None:
                 raise UnfoldableError(f"{name} with categorical_features")
@@ -99,24 +110,24 @@ class Folder:
             return self._ensemble(model, trees, steps, single=False)
         if name in GRADIENT:
             return self._ensemble(model, _stages(model), steps, single=True)
-        if name in (*LOGISTIC, *LINEAR, *GENERALISED, "SGDClassifier"):
+        if name in (*LOGISTIC, *LINEAR, *MARGINS, *GENERALISED, "SGDClassifier"):
             coefficients = np.atleast_2d(np.asarray(model.coef_, dtype=np.float64))
             intercepts = np.broadcast_to(np.asarray(model.intercept_, dtype=np.float64), len(coefficients))
-            sources, probe = self._behind(model, steps)
-            return Linear(coefficients, intercepts, sources, probe, self.inputs).emit
+            return self._linear(model, coefficients, intercepts, steps)
         if name in ("MLPClassifier", "MLPRegressor"):
             return self._layers(model, steps)
+        if name == "AdaBoostClassifier":
+            return self._ensemble(model, _votes(model), steps, single=True)
         if name in (*FORESTS, *TREES):
             return None
         raise UnfoldableError(f"{name} is no tree, no mean or sum of trees, no network and not linear")
 
     def _layers(self, model: Any, steps: tuple[Any, ...]) -> Emit:
         """A network up to, and without, what turns its last layer into scores."""
-        sources, probe = self._behind(model, steps)
-        first = Linear(model.coefs_[0].T, model.intercepts_[0], sources, probe, self.inputs)
+        first = self._linear(model, model.coefs_[0].T, model.intercepts_[0], steps)
 
         def emit(graph: Graph, place: Place) -> str:
-            value = first.emit(graph, place)
+            value = first(graph, place)
             for weights, bias in zip(model.coefs_[1:], model.intercepts_[1:], strict=True):
                 if model.activation != "identity":
                     value = _turned(ACTIVATIONS[model.activation], graph, value)
@@ -126,11 +137,15 @@ class Folder:
 
         return emit
 
+    def _linear(self, model: Any, coefficients: Floats, intercepts: Floats, steps: tuple[Any, ...]) -> Emit:
+        sources, probe = self._behind(model, steps)
+        return Linear(coefficients, intercepts, sources, probe, self.inputs).emit
+
     def _averaged(self, model: Any, steps: tuple[Any, ...]) -> Emit:
         """The mean of trees, summed in their order; a single tree is no mean."""
-        members = model.estimators_ if _name(model) in FORESTS else [model]
+        members = model.estimators_ if kind_of(model) in FORESTS else [model]
         if model.n_outputs_ != 1:
-            raise UnfoldableError(f"{_name(model)} with {model.n_outputs_} outputs")
+            raise UnfoldableError(f"{kind_of(model)} with {model.n_outputs_} outputs")
         classes = len(getattr(model, "classes_", ()))
         # Of two classes only the second counts; a regression has one value.
         columns = {0: [0], 2: [1]}.get(classes, list(range(classes)))
@@ -140,7 +155,7 @@ class Folder:
             for target, column in enumerate(columns)
         ]
         total = self._ensemble(model, trees, steps, single=True)
-        if len(members) == 1 and _name(model) in TREES:
+        if len(members) == 1 and kind_of(model) in TREES:
             return total
         return lambda graph, place: graph.add("Div", total(graph, place), graph.constant([float(len(members))]))
 
@@ -154,9 +169,9 @@ class Folder:
         ]
         sources = sources_after(steps, kinds)
         if len(sources) != model.n_features_in_:
-            raise UnfoldableError(f"{_name(model)} takes {model.n_features_in_} columns, not {len(sources)}")
+            raise UnfoldableError(f"{kind_of(model)} takes {model.n_features_in_} columns, not {len(sources)}")
         if any(source.kind == "text" for source in sources):
-            raise UnfoldableError(f"{_name(model)} is given text")
+            raise UnfoldableError(f"{kind_of(model)} is given text")
         for source in sources:
             self.inputs.levels.setdefault(source.feature, set()).update(source.levels)
         return sources, Probe(self._features, steps, self._usual)
@@ -178,7 +193,7 @@ class Folder:
         return lambda graph, place: one(part.calibrators[0], graph, decision(graph, place))
 
     def _decision(self, model: Any, steps: tuple[Any, ...]) -> Emit:
-        name = _name(model)
+        name = kind_of(model)
         if name == "Pipeline":
             return self._decision(model.steps[-1][1], (*steps, *(each for _, each in model.steps[:-1])))
         if name in WRAPPERS:
@@ -191,8 +206,8 @@ class Folder:
 
 def _stages(model: Any) -> list[Tree]:
     """The trees of the older gradient boosting, scaled as it scales them, behind its first guess."""
-    if not (isinstance(model.init_, str) or _name(model.init_) in ("DummyClassifier", "DummyRegressor")):
-        raise UnfoldableError(f"{_name(model)} with a model of its own as init")
+    if not (isinstance(model.init_, str) or kind_of(model.init_) in ("DummyClassifier", "DummyRegressor")):
+        raise UnfoldableError(f"{kind_of(model)} with a model of its own as init")
     first = model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))
     trees = [constant(float(value), k) for k, value in enumerate(np.ravel(first))]
     for stage in model.estimators_:
@@ -200,6 +215,28 @@ def _stages(model: Any) -> list[Tree]:
             values: Floats = model.learning_rate * member.tree_.value[:, 0, 0]
             trees.append(plain(member.tree_, values, k))
     return trees
+
+
+def _votes(model: Any) -> list[Tree]:
+    """The trees of AdaBoost of two classes, each with its weight for one side or the other in every leaf."""
+    if len(model.classes_) != 2 or any(kind_of(each) not in TREES for each in model.estimators_):
+        raise UnfoldableError("AdaBoostClassifier is folded for two classes and over trees only")
+    weights = model.estimator_weights_[: len(model.estimators_)]
+    shares = (2.0 * weights / weights.sum()).tolist()
+    return [
+        plain(one.tree_, np.where(one.tree_.value[:, 0, :].argmax(axis=1) == 1, share, -share))
+        for one, share in zip(model.estimators_, shares, strict=True)
+    ]
+
+
+def _bagged(model: Any) -> list[Any]:
+    """The members of a bag, each of which sees every column as it comes."""
+    every = list(range(model.n_features_in_))
+    if any(list(columns) != every for columns in model.estimators_features_):
+        raise UnfoldableError(f"{kind_of(model)} whose members see some columns only")
+    if any(len(getattr(each, "classes_", ())) != len(getattr(model, "classes_", ())) for each in model.estimators_):
+        raise UnfoldableError(f"{kind_of(model)} with a member that has not seen every class")
+    return list(model.estimators_)
 
 
 def _mean(parts: list[Emit], weights: Sequence[float] | None = None) -> Emit:
@@ -240,7 +277,7 @@ def _turned(operator: str, graph: Graph, value: str) -> str:
     return graph.add(operator, value, axis=1) if operator == "Softmax" else graph.add(operator, value)
 
 
-def _name(model: Any) -> str:
+def kind_of(model: Any) -> str:
     """The class of an estimator of scikit-learn itself; anything else cannot be looked into."""
     kind = type(model)
     if kind.__module__.partition(".")[0] != "sklearn":

@@ -67,9 +67,7 @@ class Ensemble:
         if sum(len(tree.leaf) for tree in trees) > MOST_NODES:
             raise UnfoldableError(f"more than {MOST_NODES:,} nodes of trees")
         self._trees = trees
-        self._columns = np.concatenate([tree.column[~tree.leaf] for tree in trees]).astype(np.intp)
-        self._splits = np.concatenate([tree.split[~tree.leaf] for tree in trees])
-        self._null_left = np.concatenate([tree.null_left[~tree.leaf] for tree in trees])
+        self._columns, self._splits, self._null_left = whole(trees)
         self._keys: dict[int, Key] = {}
         self._fold(sources, probe, inputs, single)
 
@@ -114,6 +112,14 @@ class Ensemble:
             where[column] = place[key]
         attributes = attributes_of(self._trees, where[self._columns], self._splits, self._null_left)
         return tree_node(graph, INPUT, max(tree.target for tree in self._trees) + 1, attributes)
+
+
+def whole(trees: Sequence[Tree]) -> tuple[NDArray[np.intp], Floats, NDArray[np.bool_]]:
+    """Columns, splits and where a null goes, of all inner nodes, tree by tree."""
+    inner = [~tree.leaf for tree in trees]
+    columns = np.concatenate([tree.column[mine] for tree, mine in zip(trees, inner, strict=True)]).astype(np.intp)
+    splits = np.concatenate([tree.split[mine] for tree, mine in zip(trees, inner, strict=True)])
+    return columns, splits, np.concatenate([tree.null_left[mine] for tree, mine in zip(trees, inner, strict=True)])
 
 
 def tree_node(graph: Graph, value: str, targets: int, attributes: dict[str, Any]) -> str:
