@@ -239,7 +239,7 @@ class Activator:
             release.behaviour_digest,
             release.contract_digest,
             policy,
-            draw_of(contract, self.seed),
+            draw=draw_of(contract, self.seed),
         )
         return Live(release, version, Decoder(contract), loaded.model)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -92,10 +92,7 @@ def decide_rows(
     use_case: str,
     drawn: Drawn | None = None,
 ) -> Decided:
-    """Decide row by row in the order of the request, each with the capacity that the rows before it left.
-
-    `drawn`: the arm of each row, where the contract takes a share.
-    """
+    """Decide row by row in the order of the request, each with the capacity that the rows before it left."""
     control = drawn.control if drawn else None
     used = {block: counts.of(use_case, block) for block in (rows.blocks if len(rows) == 1 else set(rows.blocks))}
     if len(rows) > FEW_ROWS:
@@ -106,12 +103,14 @@ def decide_rows(
         return Decided(found.decisions, found.reasons, found.places, taken, drawn)
     decided = Decided([], [], [], {}, drawn)
     left: dict[str, dict[str, int]] = {}
-    for row, (block, score, flagged) in enumerate(zip(rows.blocks, scores, rows.flagged, strict=True)):
+    # A control case is decided as an odd one is, for another reason; no odd one is a control case.
+    odd = [flagged or aside for flagged, aside in zip(rows.flagged, control, strict=True)] if control else rows.flagged
+    for block, score, flagged in zip(rows.blocks, scores, odd, strict=True):
         room = left.get(block)
         if room is None:
             before = used[block]
             room = left[block] = {name: limit - before.get(name, 0) for name, limit in policy.limits.items()}
-        decision, reason, _ = decide(policy, score, room, bool(flagged), control is not None and control[row])
+        decision, reason, _ = decide(policy, score, room, bool(flagged))
         place = None
         if decision in room:
             room[decision] -= 1
@@ -119,6 +118,8 @@ def decide_rows(
         decided.decisions.append(decision)
         decided.reasons.append(reason)
         decided.places.append(place)
+    for row in (row for row, aside in enumerate(control or ()) if aside):
+        decided.reasons[row] = "control"
     decided.taken.update(_taken(rows.blocks, decided.decisions))
     return decided
 
@@ -240,6 +241,11 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     decision: str
     reason: str
     flagged: Sequence[str] = []
+
+
+class DrawnPrediction(Prediction, frozen=True, omit_defaults=True):
+    """The same under a contract that takes a share; nothing is said of the usual arm."""
+
     arm: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -258,13 +264,18 @@ def render(head: Head, events: Sequence[Served]) -> bytes:
     """Return the answer of an entry: the same bytes each time."""
     first = events[0]
     predictions: list[Prediction] = []
+    kind = DrawnPrediction if head.arms else Prediction
     for event in events:
         start, name = event.first_position, event.request_id
-        stated, arms = _stated(head, event.scores, start), _arms(head, event)
-        predictions += [
-            Prediction(f"{name}/{start + row}", *said)
-            for row, said in enumerate(zip(stated, event.decisions, event.reasons, event.flagged, arms, strict=True))
+        columns: list[Sequence[Any]] = [
+            _stated(head, event.scores, start),
+            event.decisions,
+            event.reasons,
+            event.flagged,
         ]
+        if head.arms:
+            columns.append([msgspec.UNSET if arm == "model" else arm for arm in event.arms])
+        predictions += [kind(f"{name}/{start + row}", *said) for row, said in enumerate(zip(*columns, strict=True))]
     return SERVED_JSON.encode(
         Said(
             first.request_id,
@@ -281,13 +292,6 @@ def _stated(head: Head, scores: Sequence[Sequence[float]], start: int) -> Sequen
     if head.estimates:
         return head.estimates[start : start + len(scores)]
     return [dict(zip(head.classes, each, strict=True)) if len(each) > 1 else each[0] for each in scores]
-
-
-def _arms(head: Head, event: Served) -> Sequence[str | msgspec.UnsetType]:
-    """What is said of each arm: nothing of the usual one."""
-    if not head.arms:
-        return [msgspec.UNSET] * len(event.decisions)
-    return [msgspec.UNSET if arm == "model" else arm for arm in event.arms]
 
 
 def read_served(body: bytes) -> Served:

@@ -73,7 +73,7 @@ class Worker:
         reporter = Reporter(self.journal, self.clock, settings.source, settings.instance, str(self.slot))
         packages = Packages(PackageStore(settings.packages_location), settings.directory / "packages", self.scoring)
         self.activator = Activator(
-            self.served, packages, settings.directory / "releases", reporter, self.say, settings.seed
+            self.served, packages, settings.directory / "releases", reporter, self.say, seed=settings.seed
         )
         self.follower = Follower(settings, self.activator, self.clock)
         self.health = Health(settings, self.slot, os.getpid(), self.journal, self.activator, self.follower, self.clock)

@@ -39,29 +39,34 @@ def decide_in_order(
     capacity, less what is `used` of it. ValueError where columns differ in length or scores are not finite.
     """
     table = np.asarray(scores, dtype=np.float64)
-    odd, aside = (
-        np.zeros(len(blocks), dtype=bool) if which is None else np.asarray(which, dtype=bool)
-        for which in (flagged, control)
-    )
+    out = np.zeros(len(blocks), dtype=bool) if flagged is None else np.asarray(flagged, dtype=bool)
+    aside = None if control is None else np.asarray(control, dtype=bool) & ~out
     if not blocks:
         return Replayed([], [], [])
     width = 1 if policy.task in ("binary", "regression") else len(policy.classes)
-    if table.shape != (len(blocks), width) or not len(odd) == len(aside) == len(blocks):
-        raise ValueError(f"{len(blocks)} blocks, {len(odd)} flags and scores of shape {table.shape} do not fit")
+    if table.shape != (len(blocks), width) or len(out) != len(blocks):
+        raise ValueError(f"{len(blocks)} blocks, {len(out)} flags and scores of shape {table.shape} do not fit")
     if not np.isfinite(table).all():
         raise ValueError("scores must be finite")
-    reasons = np.where(odd, _WORDS.index("flagged"), np.where(aside, _WORDS.index("control"), _WORDS.index("cost")))
     if policy.task == "regression":
-        decisions = [CONSTANT if without else ESTIMATE for without in (odd | aside).tolist()]
-        return Replayed(decisions, [_WORDS[reason] for reason in reasons.tolist()], [None] * len(blocks))
-    return _classify(policy, blocks, table, reasons, used or {})
+        found = _words(np.where(out, 2, 0), aside)
+        return Replayed([ESTIMATE if word == "cost" else CONSTANT for word in found], found, [None] * len(blocks))
+    return _classify(policy, blocks, table, out, aside, used or {})
+
+
+def _words(reasons: NDArray[np.int64], aside: NDArray[np.bool_] | None) -> list[Reason]:
+    """Reasons by their places in `_WORDS`; rows that are `aside` are control cases."""
+    if aside is not None:
+        reasons = np.where(aside, 3, reasons)
+    return [_WORDS[each] for each in reasons.tolist()]
 
 
 def _classify(
     policy: Policy,
     blocks: Sequence[str],
     scores: NDArray[np.float64],
-    reasons: NDArray[np.int64],
+    flagged: NDArray[np.bool_],
+    aside: NDArray[np.bool_] | None,
     used: Mapping[str, Mapping[str, int]],
 ) -> Replayed:
     names = [rule.name for rule in policy.rules]
@@ -70,15 +75,15 @@ def _classify(
     cheapest = np.argmin(expected, axis=1)
     taken = np.argmin(priced, axis=1)
     places = np.zeros(len(blocks), dtype=np.int64)
-    by_model = reasons == _WORDS.index("cost")
+    out = flagged if aside is None else flagged | aside
     if policy.limits:
-        for block, rows in _by_block(blocks, np.flatnonzero(by_model)):
+        for block, rows in _by_block(blocks, np.flatnonzero(~out)):
             _ration(policy, used.get(block, {}), priced, rows, taken, places)
-    reasons = np.where(by_model & (taken != cheapest), _WORDS.index("capacity"), reasons)
-    taken[~by_model] = names.index(policy.without_model)
+    reasons = np.where(flagged, 2, taken != cheapest)
+    taken[out] = names.index(policy.without_model)
     return Replayed(
         [names[each] for each in taken.tolist()],
-        [_WORDS[each] for each in reasons.tolist()],
+        _words(reasons, aside),
         [place or None for place in places.tolist()],
     )
 

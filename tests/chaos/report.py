@@ -10,6 +10,12 @@ from shared.spine.points import POINTS
 from tests.chaos.checks import CHECKS, Violation
 from tests.chaos.plan import SERVICES, Form
 
+_COMMANDS = {
+    "quick": "make chaos QUICK=1",
+    "long": "make chaos",
+    "money": "python -m tests.chaos.run --money",
+}
+
 
 def shortages(form: Form, done: Mapping[str, int]) -> list[str]:
     """What was disturbed less often than the form asks for, in words."""
@@ -53,11 +59,13 @@ def page(report: Mapping[str, Any]) -> str:
     lines = [
         f"# Chaos run, {report['form']['name']} form, seed {report['seed']}",
         "",
-        f"{report['violations']} violations. Made by `make chaos`; the same numbers as JSON stand beside this page.",
+        f"{report['violations']} violations. Made by `{_COMMANDS[report['form']['name']]}`; the same numbers as JSON "
+        "stand beside this page.",
         "",
         *_table("What", "Value", facts),
         *_table("Disturbance", "Times", report["disturbances"]),
         *_table("Accounting", "Predictions", report["accounting"]),
+        *_table("Value in minor units, by", "Value", report.get("value_minor", {})),
         *_table("Promise broken", "Times", report["violations_by_name"]),
     ]
     for name, examples in report["examples"].items():

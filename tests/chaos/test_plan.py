@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from shared.spine.points import POINTS
-from tests.chaos.plan import LONG, MIDNIGHT, QUICK, SERVICES, Act, Form, draw_plan
+from tests.chaos.plan import LONG, MIDNIGHT, MONEY, QUICK, SERVICES, Act, Form, draw_plan
 
 
 def acts_of(form: Form, seed: int) -> list[Act]:
@@ -17,7 +17,7 @@ def test_the_seed_decides_everything() -> None:
     assert draw_plan(QUICK, 7) != draw_plan(QUICK, 8)
 
 
-@pytest.mark.parametrize("form", [QUICK, LONG], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [QUICK, LONG, MONEY], ids=lambda form: form.name)
 def test_a_plan_holds_what_its_form_asks_for(form: Form) -> None:
     acts = acts_of(form, 3)
     counts = Counter((act.kind, act.target) for act in acts)

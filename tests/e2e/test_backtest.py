@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -16,7 +18,7 @@ from headrace.cli import app
 from headrace.outside_team import change_capacity
 from headrace.play import Player
 from headrace.replay import Replay
-from headrace.run_info import RunInfo
+from headrace.run_info import RunInfo, read_run_info
 from headrace.scenario import Scenario, load_scenario
 from headrace.serving_client import ServingClient
 from headrace.supervisor import Supervisor
@@ -66,6 +68,15 @@ def types(home: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def asked_of_the_monitor(home: Path, scenario: Scenario) -> dict[str, Any]:
+    """The value of these days over HTTP."""
+    days = {"from": str(scenario.days[0]), "to": str(scenario.days[-1])}
+    url = read_run_info(home).services["monitor"].url
+    answer = httpx.get(f"{url}/v1/use_cases/flights_late/value", params=days, timeout=60.0)
+    found: dict[str, Any] = answer.raise_for_status().json()
+    return found
+
+
 def test_a_backtest_is_exact_where_nothing_changed_and_where_a_smaller_team_was_real(
     scenario: Scenario, tmp_path: Path
 ) -> None:
@@ -76,12 +87,21 @@ def test_a_backtest_is_exact_where_nothing_changed_and_where_a_smaller_team_was_
         told = json.loads(types(home, "backtest", "flights_late", *days, "--json"))
         asked = types(home, "query", "select count(*) as n from joined", "--format", "json")
         catalogue = json.loads(types(home, "data", "flights_late", "--json"))
+        value = json.loads(types(home, "value", "flights_late", *days, "--json"))
+        over_http = asked_of_the_monitor(home, scenario)
     assert same.reproduces
     assert (len(same.blocks), same.rows, same.changed) == (DAYS, scenario.size, 0)
     assert told["total"]["value"] == same.total("earned") == same.total("value")
     assert json.loads(asked) == [{"n": scenario.size}]
     assert catalogue["use_cases"]["flights_late"]["decisions"]["rows"] == scenario.size
     assert catalogue["pinned"][0]["version"] == "the source alone"
+    # Table, blocks and report have the same money, and so has the backtest.
+    assert value.pop("reconciled") == {
+        "reports_minor": same.total("earned"), "table_minor": same.total("earned"), "same": True, "differing": []
+    }  # fmt: skip
+    assert value == over_http
+    assert value["causal"]["causal"] is False
+    assert value["forecast"]["forecast_minor"] > 0
     assert tried.changed > 0
     with lived(tmp_path / "cut", scenario, CUT) as home:
         real = backtested(home, scenario)
