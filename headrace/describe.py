@@ -17,6 +17,7 @@ from shared.events import (
     OutcomeRecorded,
     PackageEvaluated,
     PredictionServed,
+    ReportPublished,
     RollbackRequested,
     TimeAdvanced,
     TrainingFinished,
@@ -37,8 +38,10 @@ def describe(event: Event) -> str:
     'event time is now 2013-03-02 05:00Z'
     """
     match event:
-        case PredictionServed() | OutcomeRecorded() | MeasurementRecorded() | KpiReported() | TimeAdvanced():
+        case PredictionServed() | OutcomeRecorded() | MeasurementRecorded() | TimeAdvanced():
             return _about_data(event)
+        case KpiReported() | ReportPublished():
+            return _kpi(event) if isinstance(event, KpiReported) else _published(event)
         case UseCaseApplied():
             changed = _some(event.changed) or "everything new"
             return f"contract {_short(event.contract_digest)} revision {event.revision} by {event.signed_by}: {changed}"
@@ -89,7 +92,7 @@ def describe(event: Event) -> str:
             return repr(event)
 
 
-def _about_data(event: PredictionServed | OutcomeRecorded | MeasurementRecorded | KpiReported | TimeAdvanced) -> str:
+def _about_data(event: PredictionServed | OutcomeRecorded | MeasurementRecorded | TimeAdvanced) -> str:
     match event:
         case PredictionServed(status="answered"):
             decided = ", ".join(f"{count} {name}" for name, count in Counter(event.decisions).most_common())
@@ -106,8 +109,6 @@ def _about_data(event: PredictionServed | OutcomeRecorded | MeasurementRecorded 
             return f"{len(event.outcomes)} outcomes: {', '.join(told)}"
         case MeasurementRecorded():
             return f"{event.name} is {event.value:.6g} {event.unit} (said by {event.source})"
-        case KpiReported():
-            return _kpi(event)
         case TimeAdvanced():
             return f"event time is now {event.now:%Y-%m-%d %H:%MZ}"
 
@@ -132,7 +133,17 @@ def _kpi(event: KpiReported) -> str:
     )
 
 
-def _chosen(event: KpiReported | PackageEvaluated) -> str:
+def _published(event: ReportPublished) -> str:
+    better = "better" if event.value_minor >= 0 else "worse"
+    value = f"{_money(abs(event.value_minor), event.currency)} {event.currency} {better} than without a model"
+    period = f"the {event.every} {event.first_block} to {event.last_block}"
+    return (
+        f"report of {period} went out: {event.volume} cases, {value}{_chosen(event)}, {event.incidents} incidents "
+        f"({event.page})"
+    )
+
+
+def _chosen(event: KpiReported | PackageEvaluated | ReportPublished) -> str:
     return ", selected" if event.selected else ""
 
 

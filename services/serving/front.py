@@ -20,7 +20,7 @@ from services.serving.metrics import TALLY
 from services.serving.openapi import document
 from services.serving.outcomes import Outcomes
 from services.serving.parity import Parity
-from services.serving.predict import Answer, Predictor
+from services.serving.predict import Answer, Predictor, failed_inside
 from services.serving.request_body import GoneError, check_type, read_body
 from services.serving.together import Asker, One, Turn
 from shared.spine.auth import ApiKeys, Caller, check_role
@@ -81,7 +81,7 @@ class Front:
             except GoneError:
                 return
             except Exception:
-                answer = _failed(path)
+                answer = failed_inside(path)
             await respond(send, answer, body=scope["method"] != "HEAD")
         elif path in ("/healthz", "/readyz", "/metrics") and scope["method"] in ("GET", "HEAD"):
             await respond(send, await self._health(path), body=scope["method"] == "GET")
@@ -153,7 +153,7 @@ class Front:
         try:
             said = self.predictor.at_once(live, ask, started, asked.admit)
         except Exception:
-            asked.failed(_failed(head.use_case))
+            asked.failed(failed_inside(head.use_case))
             return True
         if said is not None:
             asked.answered(said)
@@ -233,11 +233,6 @@ def _refusal(problem: Problem) -> Answer:
     if problem.status in (408, 413, 415):
         headers.append(("connection", "close"))  # the rest of the body is not read
     return Answer(problem.status, problem_body(problem), CONTENT_TYPE, tuple(headers))
-
-
-def _failed(path: str) -> Answer:
-    log.exception("a request failed", extra={"path": path[:200]})
-    return Answer(500, problem_body(Problem(500, "this request failed inside")), CONTENT_TYPE)
 
 
 def _again(body: bytes) -> Receive:

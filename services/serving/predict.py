@@ -49,6 +49,12 @@ class Answer(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+def failed_inside(path: str) -> Answer:
+    """Answer for what nobody foresaw, in an `except` that caught it: the log has the rest."""
+    log.exception("a request failed", extra={"path": path[:200]})
+    return Answer(500, problem_body(Problem(500, "this request failed inside")), CONTENT_TYPE)
+
+
 class Entry(NamedTuple):
     """What the journal holds of a request: just written as events, or found there as their bodies."""
 

@@ -15,7 +15,7 @@ from services.serving.ledger import Ledger, Position
 from services.serving.live import Live
 from services.serving.metrics import SERVING_PREDICTIONS_TOTAL, SERVING_REQUESTS_TOTAL, TALLY
 from services.serving.one_row import Decision
-from services.serving.predict import Answer, Predictor
+from services.serving.predict import Answer, Predictor, failed_inside
 from services.serving.refusals import problem_of
 from services.serving.score import Coalescer
 from services.serving.shares import behind_others
@@ -131,8 +131,15 @@ class Turn:
         except Exception as error:
             wrong = [(one, error) for one in admitted]
         for one, why in wrong:
-            use_case, name = one.live.version.use_case, one.ask.request_id
-            one.asker.failed(await self._predictor.refuse(use_case, problem_of(why), name, one.live, one.ask))
+            one.asker.failed(await self._refused(one, why))
+
+    async def _refused(self, one: One, why: Exception) -> Answer:
+        use_case = one.live.version.use_case
+        try:
+            return await self._predictor.refuse(use_case, problem_of(why), one.ask.request_id, one.live, one.ask)
+        except Exception:
+            # Whoever asked must hear something, and so must all behind him.
+            return failed_inside(use_case)
 
     def _reply(self, ones: list[One], answers: list[bytes | None] | None) -> None:
         for one, body in zip(ones, answers or [None] * len(ones), strict=True):

@@ -138,7 +138,9 @@ def written_by(folder: Path) -> set[str]:
             match node:
                 case ast.Attribute(value=ast.Name(name), attr="begin" | "follow") if name in EVENTS:
                     found.add(name)
-                case ast.Call(func=ast.Name("cloud_headers"), args=[ast.Attribute(ast.Name(name), "topic"), *_]):
+                case ast.Call(func=ast.Name("cloud_headers"), args=[ast.Attribute(ast.Name(name), "topic"), *_]) if (
+                    name in EVENTS
+                ):
                     found.add(name)
                 case _:
                     pass

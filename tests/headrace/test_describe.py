@@ -20,6 +20,8 @@ LINES = {
     "capacity_changed": "arrivals-desk takes 120 of 200 review in block 2013-03-04: two of us are ill",
     "rollback_requested": "ada asks to roll back release 3 to package da925a30: the desk drowns in reviews "
     "[regret, lower_bound 0.021, days 12]",
+    "report_published": "report of the week 2013-03-04 to 2013-03-10 went out: 6312 cases, 961.40 USD better than "
+    "without a model, 1 incidents (/use_cases/flights_late/reports/2013-03-04..2013-03-10)",
     "time_advanced": "event time is now 2013-03-05 05:00Z",
 }
 
@@ -41,7 +43,7 @@ def test_money_is_told_exactly() -> None:
 
 
 def test_a_report_tells_what_was_measured_and_which_capacity_was_lowered() -> None:
-    line = describe(event_of(examples_of(KpiReported)[1]))
+    line = next(line for each in examples_of(KpiReported) if "contacts" in (line := describe(event_of(each))))
     assert ", review 183 of 120 (the contract allows 200), contacts_per_case 0.62 contacts; incidents: " in line
 
 

@@ -111,7 +111,7 @@ async def test_a_full_spool_is_a_503_for_each(slow: tuple[Predictor, Slow], monk
     predictor, model = slow
     model.may_go_on.set()
 
-    def full(data: bytes) -> None:
+    def full(data: bytes, at: float) -> None:
         raise SpoolFullError("no room")
 
     monkeypatch.setattr(predictor.journal, "write", full)
