@@ -81,10 +81,7 @@ def describe(event: Event) -> str:
             sure = f"e-value {event.e_value:.4g} of {event.threshold:.4g}"
             return f"release {event.release_sequence} drifts since block {event.block} ({sure}); moved: {moved or '-'}"
         case PackageEvaluated():
-            role = event.role.replace("_", " ")
-            costs = f"would have cost {event.cost_minor} in minor units, served was {event.served_cost_minor}"
-            labels = f"{event.labelled} labels{_chosen(event)}"
-            return f"block {event.block}: {role} {_short(event.package_digest)} {costs} ({labels})"
+            return _evaluated(event)
         case DeadLetterSettled():
             repaired = " with a repaired body" if event.body_digest else ""
             return f"{event.by} {event.act} {event.letter}{repaired}: {event.reason or 'no reason given'}"
@@ -131,6 +128,13 @@ def _kpi(event: KpiReported) -> str:
         f"cost {_money(event.cost_minor, event.currency)} {event.currency}, {value} {better} than without a model, "
         f"labels {100 * event.coverage:.1f} %{_chosen(event)}{used}{incidents}"
     )
+
+
+def _evaluated(event: PackageEvaluated) -> str:
+    role = event.role.replace("_", " ")
+    costs = f"would have cost {event.cost_minor} in minor units, served was {event.served_cost_minor}"
+    labels = f"{event.labelled} labels{_chosen(event)}"
+    return f"block {event.block}: {role} {_short(event.package_digest)} {costs} ({labels})"
 
 
 def _published(event: ReportPublished) -> str:
