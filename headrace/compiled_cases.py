@@ -260,7 +260,7 @@ STEPS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     _numbers(
         "FunctionTransformer with numpy's absolute, sqrt, square, log1p …", lambda: pre.FunctionTransformer(np.abs)
     ),
-    _numbers("FunctionTransformer with another function", lambda: pre.FunctionTransformer(np.sinh)),
+    _numbers("FunctionTransformer with another function", lambda: pre.FunctionTransformer(np.arcsinh)),
     _numbers("PCA, IncrementalPCA, TruncatedSVD", lambda: decomposition.PCA(2)),
     _numbers("PolynomialFeatures", pre.PolynomialFeatures),
     _numbers("FeatureUnion of steps that export", _union),

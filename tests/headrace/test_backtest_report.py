@@ -47,6 +47,7 @@ def test_labels_that_only_some_decisions_show_are_counted_three_ways() -> None:
             "again": ["act", "none", "act", "none", "none"],
             "label": ["late", None, None, "on_time", None],
             "value": [None] * 5,
+            "arm": ["model"] * 5,
         }
     )
     assert unknown(contract, rows, NOON) == {
