@@ -42,7 +42,8 @@ class Baseline:
     def cost_gaps(self, contract: Contract) -> list[float]:
         """Return, block by block, what a labelled reference row cost more than its scores expect, minor units."""
         expected, blocks = self._expected(contract), [row.block for row in self.package.reference().rows]
-        gaps = pd.Series(expected.realised_cost - expected.cost).dropna().groupby(np.array(blocks), sort=False)
+        # A row without a label has no gap; its block may have others.
+        gaps = pd.Series(expected.realised_cost - expected.cost, index=blocks).dropna().groupby(level=0, sort=False)
         return [float(mean) for mean, count in zip(gaps.mean(), gaps.count(), strict=True) if count >= LEAST_ROWS]
 
     def _expected(self, contract: Contract) -> Expected:
