@@ -4,14 +4,13 @@ import io
 import tarfile
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
 from headrace.errors import CommandError
+from headrace.service_client import ServiceClient
 
-_TIMEOUT_SECONDS = 120.0
 _PAGE = 10_000
 
 
@@ -19,26 +18,14 @@ class RegistryError(CommandError):
     """The registry refused, or cannot be reached."""
 
 
-class RegistryClient:
+class RegistryClient(ServiceClient):
     """One registry; a context manager. All methods raise RegistryError."""
 
-    def __init__(self, url: str, api_key: str = "", transport: httpx.BaseTransport | None = None) -> None:
-        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, transport=transport)
-
-    def __enter__(self) -> Self:
-        """Ready at once."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the connections."""
-        self._http.close()
+    name, error = "registry", RegistryError
 
     def apply(self, contract_text: str, dry_run: bool = False) -> dict[str, Any]:
         """Put a contract in force, or only say what that would change."""
-        answer = self._ask(
+        answer = self._json(
             "POST",
             "/v1/use_cases",
             params={"dry_run": "true"} if dry_run else {},
@@ -49,61 +36,58 @@ class RegistryClient:
 
     def use_cases(self) -> list[dict[str, Any]]:
         """What is in force and what is served."""
-        return list(self._ask("GET", "/v1/use_cases"))
+        return list(self._json("GET", "/v1/use_cases"))
 
     def use_case(self, use_case: str) -> dict[str, Any]:
         """One use case with its contract."""
-        return dict(self._ask("GET", f"/v1/use_cases/{use_case}"))
+        return dict(self._json("GET", f"/v1/use_cases/{use_case}"))
 
     def releases(self, use_case: str) -> list[dict[str, Any]]:
         """Every release of a use case, oldest first."""
-        return list(self._ask("GET", f"/v1/use_cases/{use_case}/releases"))
+        return list(self._json("GET", f"/v1/use_cases/{use_case}/releases"))
 
     def ledger(self, use_case: str, at: datetime | None = None) -> dict[str, Any]:
         """What was in production at an event time (now without one), and the whole history up to then."""
         chosen = {"at": at.isoformat()} if at else {}
-        answer = dict(self._ask("GET", f"/v1/use_cases/{use_case}/ledger", params={**chosen, "limit": _PAGE}))
+        answer = dict(self._json("GET", f"/v1/use_cases/{use_case}/ledger", params={**chosen, "limit": _PAGE}))
         page = answer["entries"]
         while len(page) == _PAGE:
             asked = {**chosen, "limit": _PAGE, "after": page[-1]["position"]}
-            page = self._ask("GET", f"/v1/use_cases/{use_case}/ledger", params=asked)["entries"]
+            page = self._json("GET", f"/v1/use_cases/{use_case}/ledger", params=asked)["entries"]
             answer["entries"] += page
         return answer
 
     def release(self, use_case: str, package: str, reason: str) -> dict[str, Any]:
         """Release a package by hand."""
         return dict(
-            self._ask("POST", f"/v1/use_cases/{use_case}/releases", json={"package": package, "reason": reason})
+            self._json("POST", f"/v1/use_cases/{use_case}/releases", json={"package": package, "reason": reason})
         )
 
     def roll_back(self, use_case: str, reason: str, to: str | None = None) -> dict[str, Any]:
         """Go back to the last good package, or to the one named."""
         body = {"reason": reason} | ({"to": to} if to else {})
-        return dict(self._ask("POST", f"/v1/use_cases/{use_case}/rollbacks", json=body))
+        return dict(self._json("POST", f"/v1/use_cases/{use_case}/rollbacks", json=body))
 
     def capacity(self, use_case: str) -> list[dict[str, Any]]:
         """Everything that teams have said about their capacity, oldest first."""
-        return list(self._ask("GET", f"/v1/use_cases/{use_case}/capacity"))
+        return list(self._json("GET", f"/v1/use_cases/{use_case}/capacity"))
 
     def change_capacity(
         self, use_case: str, decision: str, limit: int, reason: str, block: str | None = None
     ) -> dict[str, Any]:
         """Take at most so many cases of a decision in a block; without one, in the current one."""
         body = {"decision": decision, "limit": limit, "reason": reason} | ({"block": block} if block else {})
-        return dict(self._ask("POST", f"/v1/use_cases/{use_case}/capacity", json=body))
+        return dict(self._json("POST", f"/v1/use_cases/{use_case}/capacity", json=body))
 
     def upload(self, package: Path) -> dict[str, Any]:
         """Bring a package; its directory is named by its digest."""
-        return dict(self._ask("PUT", f"/v1/packages/{package.name}", content=tar_of(package)))
+        return dict(self._json("PUT", f"/v1/packages/{package.name}", content=tar_of(package)))
 
-    def _ask(self, method: str, path: str, **request: Any) -> Any:
-        try:
-            answer = self._http.request(method, path, **request)
-        except httpx.HTTPError as error:
-            raise RegistryError(f"the registry at {self._http.base_url} does not answer: {error}") from error
-        if not answer.is_success:
-            raise RegistryError(_explain(answer))
-        return answer.json()
+    def _json(self, method: str, path: str, **request: Any) -> Any:
+        return self._ask(method, path, **request).json()
+
+    def _explain(self, answer: httpx.Response) -> str:
+        return _explain(answer)
 
 
 def tar_of(package: Path) -> bytes:

@@ -5,18 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmarks.reporting import Row
+
 HEADRACE = "headrace"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: what is asked, what was measured; None where it could not be."""
-
-    what: str
-    asked: str
-    measured: float | None
-    met: bool | None
-    note: str = ""
 
 
 @dataclass

@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from benchmarks.monitor import frames, report
 from benchmarks.monitor.picture import draw
 from benchmarks.monitor.report import HEADRACE, Results
+from benchmarks.reporting import write
 from benchmarks.serving.environments import UnavailableError, ensure_all
 
 HERE = Path(__file__).parent
@@ -166,20 +166,6 @@ def _run(command: list[str]) -> dict[str, Any] | str:
     return dict(found)
 
 
-def write(results: Results, target: Path) -> Mapping[str, Any]:
-    """Write the JSON, and the page and the picture beside it."""
-    said = report.document(results)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-    picture = target.with_suffix(".png")
-    draw(said, picture)
-    page = report.page(said, picture.name)
-    target.with_suffix(".md").write_text(page, encoding="utf-8")
-    print("\n".join(line for line in page.splitlines() if line.startswith("|")), flush=True)
-    print(f"==> {target}, and a page and a picture beside it", flush=True)
-    return said
-
-
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -200,7 +186,7 @@ def main() -> None:
         if not asked.quick:
             bench.measure_windows(files)
     bench.measure_ours()
-    write(bench.results, asked.report)
+    write(report.document(bench.results), report.page, draw, asked.report)
 
 
 if __name__ == "__main__":

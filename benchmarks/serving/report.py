@@ -5,23 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmarks.reporting import Row
 from benchmarks.serving.measure import Missing, Sample, Samples
 
 HEADRACE, LIMIT = "headrace", "limit"
 SINGLE_1, SINGLE_8, SINGLE_64, HUNDRED_8 = "1_record_c1", "1_record_c8", "1_record_c64", "100_records_c8"
 KEPT_8, KEPT_64, BULK = "kept_c8", "kept_c64", "10000_rows_c1"
 COLUMNS, ARROW = "headrace_columns", "headrace_arrow"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: what is asked, what was measured; None where it could not be."""
-
-    what: str
-    asked: str
-    measured: float | None
-    met: bool | None
-    note: str = ""
 
 
 @dataclass

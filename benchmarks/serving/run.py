@@ -5,7 +5,6 @@ scikit-learn's first. Rounds alternate between the servers. The report is JSON, 
 """
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -15,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.reporting import write
 from benchmarks.serving import dialects, report
 from benchmarks.serving.catalogue import BATCHING, HEADRACE
 from benchmarks.serving.load import generator
@@ -92,19 +92,6 @@ def about(asked: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def write(results: Results, target: Path) -> None:
-    """Write the JSON, and the page and the picture beside it."""
-    said = report.document(results)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-    picture = target.with_suffix(".png")
-    draw(said, picture)
-    page = report.page(said, picture.name)
-    target.with_suffix(".md").write_text(page, encoding="utf-8")
-    print("\n".join(line for line in page.splitlines() if line.startswith("|")), flush=True)
-    print(f"==> {target}, and a page and a picture beside it", flush=True)
-
-
 def main() -> None:
     """Measure and report; exit status 1 when somebody's scores are wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -123,7 +110,7 @@ def main() -> None:
             measure(Run(asked, folder, results, read_records(RECORDS), stack))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    write(results, asked.report)
+    write(report.document(results), report.page, draw, asked.report)
     if wrong := [name for name, value in results.differences.items() if not value <= 1e-9]:
         raise SystemExit(f"wrong scores: {', '.join(wrong)}")
 
