@@ -28,6 +28,7 @@ class Baseline:
     kind: Kind
     blocks: tuple[BlockStatistics, ...]
     decided: dict[str, Expected] = field(default_factory=dict, compare=False)
+    gaps: dict[str, list[float]] = field(default_factory=dict, compare=False)
 
     def cost_per_case(self, contract: Contract) -> float:
         """Return the mean cost in minor units of its labelled reference rows, decided under a contract."""
@@ -41,7 +42,12 @@ class Baseline:
 
     def cost_gaps(self, contract: Contract) -> list[float]:
         """Return, block by block, what a labelled reference row cost more than its scores expect, minor units."""
-        expected, blocks = self._expected(contract), [row.block for row in self.package.reference().rows]
+        if (found := self.gaps.get(contract.digest)) is None:
+            found = self.gaps[contract.digest] = self._cost_gaps(self._expected(contract))
+        return found
+
+    def _cost_gaps(self, expected: Expected) -> list[float]:
+        blocks = [row.block for row in self.package.reference().rows]
         # A row without a label has no gap; its block may have others.
         gaps = pd.Series(expected.realised_cost - expected.cost, index=blocks).dropna().groupby(level=0, sort=False)
         return [float(mean) for mean, count in zip(gaps.mean(), gaps.count(), strict=True) if count >= LEAST_ROWS]
