@@ -21,7 +21,7 @@ import polars as pl
 
 from benchmarks.monitor.events import CONTRACT, applied, stream
 from benchmarks.monitor.filling import fill_at, prepare
-from benchmarks.monitor.member import Member, has_written_all
+from benchmarks.monitor.member import POLL_SECONDS, Member, has_written_all
 from benchmarks.monitor.stream import TABLES, broker
 from shared.feedback.table import Days, FeedbackTable
 from shared.spine.clock import monotonic, wall_now
@@ -81,7 +81,7 @@ async def run(minutes: float, rate: float, settings: Mapping[str, str] = _SETTIN
         member, samples = Member(home, kafka, settings=settings), list[Sample]()
         member.process.start()
         try:
-            await member.until(lambda said: bool(said["ready"]))
+            await member.until(lambda said: bool(said["ready"]), 300.0, POLL_SECONDS)
             begun, before = monotonic(), member.cost.cpu_seconds
             step = dt.timedelta(seconds=2 / rate)
             sending = asyncio.create_task(fill_at(kafka, stream(wall_now(), step), rate, minutes * 60))
@@ -89,7 +89,7 @@ async def run(minutes: float, rate: float, settings: Mapping[str, str] = _SETTIN
                 await asyncio.wait([sending], timeout=_SAMPLE_SECONDS)
                 samples.append(await asyncio.to_thread(_sample, member, home / "feedback", begun))
             events = await sending
-            await member.until(has_written_all)
+            await member.until(has_written_all, 300.0, POLL_SECONDS)
             used = member.cost.cpu_seconds - before
         finally:
             member.process.stop()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.monitor.events import applied, check, stream
 from benchmarks.monitor.filling import fill, prepare
-from benchmarks.monitor.member import Member, has_written_all
+from benchmarks.monitor.member import POLL_SECONDS, Member, has_written_all
 from headrace.embedded_kafka import EmbeddedKafka
 from shared.feedback.table import FeedbackTable
 from shared.spine.clock import monotonic, wall_now
@@ -77,10 +77,10 @@ async def run(events: int, members: int = 1) -> Streamed:
             for member in started:
                 member.process.start()
             for member in started:
-                await member.until(lambda said: bool(said["ready"]), poll_seconds=0.02)
+                await member.until(lambda said: bool(said["ready"]), 300.0)
             before, begun = sum(member.cost.cpu_seconds for member in started), monotonic()
             for member in started:
-                await member.until(has_written_all)
+                await member.until(has_written_all, 300.0, POLL_SECONDS)
             used, wall = sum(member.cost.cpu_seconds for member in started) - before, monotonic() - begun
             resident = sum(member.cost.resident_bytes for member in started) / 1024**2
         finally:

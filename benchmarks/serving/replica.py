@@ -5,13 +5,12 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 
+from benchmarks.running import Running
 from benchmarks.serving.packages import Built
 from benchmarks.serving.processes import command_of, descendants
 from headrace.ports import LOOPBACK, free_ports
@@ -20,7 +19,7 @@ from headrace.service_process import ServiceCommand, ServiceProcess
 from shared.contract import derive_policy
 from shared.events import Event, ModelReleased, UseCaseApplied, to_record
 from shared.package import read_package
-from shared.spine.clock import monotonic, wall_now
+from shared.spine.clock import wall_now
 from shared.spine.topics import provision
 
 SOURCE = "benchmark"
@@ -35,12 +34,8 @@ SETTINGS: Mapping[str, str] = {
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
-class NotReachedError(Exception):
-    """A replica did not come to where it should be in time."""
-
-
 @dataclass
-class Replica:
+class Replica(Running):
     """One replica of serving under a home: main process, workers, shipper."""
 
     home: Path
@@ -75,32 +70,6 @@ class Replica:
         """The processes of `services.serving.<module>`: worker or shipper."""
         assert self.process.pid is not None, f"serving ended; see {self.process.log}"
         return [pid for pid in descendants(self.process.pid) if f"services.serving.{module}" in command_of(pid)]
-
-    def status(self) -> dict[str, Any] | None:
-        """What /v1/status says; None when nothing answers."""
-        connection = HTTPConnection(LOOPBACK, self.port, timeout=5)
-        try:
-            connection.request("GET", "/v1/status")
-            said: dict[str, Any] = msgspec.json.decode(connection.getresponse().read())
-            return said
-        except (OSError, HTTPException, msgspec.MsgspecError):
-            return None
-        finally:
-            connection.close()
-
-    async def until(
-        self, reached: Callable[[dict[str, Any]], bool], seconds: float = 120.0, poll_seconds: float = 0.02
-    ) -> float:
-        """Wait until the status is as wanted; returns the seconds that took. Raises NotReachedError."""
-        begun = monotonic()
-        while monotonic() - begun < seconds:
-            status = await asyncio.to_thread(self.status)
-            if status is not None and reached(status):
-                return monotonic() - begun
-            if self.process.pid is None:
-                raise NotReachedError(f"serving ended; see {self.process.log}")
-            await asyncio.sleep(poll_seconds)
-        raise NotReachedError(f"not reached in {seconds:.0f} s: {str(await asyncio.to_thread(self.status))[:2000]}")
 
     async def drained(self, seconds: float = 600.0) -> float:
         """Wait until Kafka has acknowledged all that was answered; returns the seconds that took."""
