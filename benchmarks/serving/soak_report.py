@@ -21,6 +21,7 @@ LINES = (
     Line("swaps", "swaps", "releases under load, two workers", float("inf"), 200),
     Line("swaps", "errors", "errors", 0),
     Line("swaps", "answers_of_a_wrong_version", "answers of a version outside {old, new}", 0),
+    Line("swaps", "p99_near_over_calm", "p99 near a swap over p99 elsewhere", 1.5),
     Line("swaps", "warm_switch_ms_p99", "milliseconds until a worker has switched to a warm package, p99", 100),
     Line("volume", "answered", "requests answered", float("inf"), 1_000_000),
     Line("volume", "worker_growth_megabytes", "megabytes by which all workers grew", 10),
@@ -72,7 +73,7 @@ def page(found: Found) -> str:
 
 def _line(line: Line, found: Found) -> str:
     holds, measured = met(line, found), found.get(line.part, {}).get(line.key)
-    asked = f">= {int(line.least):,}" if line.most == float("inf") else f"<= {int(line.most):,}"
+    asked = f">= {int(line.least):,}" if line.most == float("inf") else f"<= {line.most:,.10g}"
     shown = "not measured" if measured is None else f"{measured:,.10g}"
     word = {None: "", True: "yes", False: "**no**"}[holds]
     return f"| {line.part} | {line.what} | {asked} | {shown} | {word} |"

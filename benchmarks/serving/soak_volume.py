@@ -22,7 +22,7 @@ async def volume(replica: Replica, built: Built, records: Sequence[Record], aske
     await release(replica, built)
     workers = replica.pids("worker")
     # What a worker loads after its start is no growth.
-    await asyncio.to_thread(wait_until_idle, workers)
+    await asyncio.to_thread(wait_until_idle, workers, looks=5)
     dialect = dialects.headrace(built.use_case)
     bodies = [dialect.body([record]) for record in records]
     ids: set[str] = set()

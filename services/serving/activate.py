@@ -58,6 +58,7 @@ class Activator:
     waiting: set[str] = field(default_factory=set)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    frozen: bool = False
 
     async def learn(self, contract: Contract) -> None:
         """Take a contract in; a release may have been waiting for it."""
@@ -189,8 +190,10 @@ class Activator:
         metrics.SERVING_ACTIVATIONS_TOTAL.labels(use_case, "active").inc()
         log.info("release is live", extra={"use_case": use_case, "sequence": sequence})
         self.changed()
-        if not gc.get_freeze_count():
-            # What is loaded now lives long: the collector need not look at it on every full pass.
+        if not self.frozen:
+            # What is loaded now lives long: the collector need not look at it on every full pass. Asking the collector
+            # whether it was told so before would count all objects, which holds up whoever waits for an answer.
+            self.frozen = True
             gc.freeze()
         await self._remember(live)
         await self.report(Report(live.release, "active", None, None, (monotonic() - started) * 1000))

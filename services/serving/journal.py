@@ -24,6 +24,8 @@ from shared.spine.clock import wall_now
 log = logging.getLogger(__name__)
 
 
+# What others appended is read in pieces: a worker that nobody asked for a while would need memory for all of it.
+READ_BYTES = 512 * 1024
 # A segment is closed after this part of the spool's greatest age, so that what is too old can go by segments.
 SEALED_AFTER = 0.1
 
@@ -181,20 +183,30 @@ class Journal:
             os.close(self._file)
         self._file, self._segment, self._offset = handle, segment, 0
         self._following = str(segments.path_of(self.directory, segment + 1))
-        sizes = [file.stat().st_size for file in self._files() if int(file.stem) < segment]
-        self._sealed_bytes = sum(sizes)
-
-    def _files(self) -> list[Path]:
-        return [segments.path_of(self.directory, number) for number in segments.list_segments(self.directory)]
+        sealed = [number for number in segments.list_segments(self.directory) if number < segment]
+        self._sealed_bytes = sum(segments.path_of(self.directory, number).stat().st_size for number in sealed)
 
     def _read_tail(self, size: int, *, repair: bool) -> None:
-        if size == self._offset:
-            return
         if size < self._offset:
             log.error("the spool was cut from outside", extra={"segment": self._segment, "bytes": self._offset - size})
             self._offset = size
-            return
-        data = os.pread(self._file, size - self._offset, self._offset)
+        most = READ_BYTES
+        while self._offset < size:
+            data = os.pread(self._file, min(size - self._offset, most), self._offset)
+            end = self._take_all(data)
+            self._offset += end
+            if len(data) < most:
+                torn = len(data) - end
+                if torn and repair and not os.access(self._following, os.F_OK):
+                    metrics.SERVING_SPOOL_TORN_BYTES_TOTAL.inc(torn)
+                    log.warning("cut a torn tail", extra={"segment": self._segment, "bytes": torn})
+                    os.ftruncate(self._file, self._offset)
+                return
+            # Of an entry that is longer, more is read.
+            most = READ_BYTES if end else most * 4
+
+    def _take_all(self, data: bytes) -> int:
+        """Take the whole entries behind our place in; return where the last of them ends."""
         end = 0
         for start, stop, payload in frames.frames(data):
             if start > end:
@@ -202,11 +214,7 @@ class Journal:
                 log.error("damaged bytes in the spool", extra={"segment": self._segment, "bytes": start - end})
             end = stop
             self._take(payload, self._offset + start)
-        self._offset += end
-        if end < len(data) and repair and not os.access(self._following, os.F_OK):
-            metrics.SERVING_SPOOL_TORN_BYTES_TOTAL.inc(len(data) - end)
-            log.warning("cut a torn tail", extra={"segment": self._segment, "bytes": len(data) - end})
-            os.ftruncate(self._file, self._offset)
+        return end
 
     def _take(self, payload: bytes, offset: int) -> None:
         try:

@@ -35,13 +35,17 @@ def save(directory: Path, release: ModelReleased, contract: Contract, words: Wor
     heard = Capacities()
     for one in (known.words if known else {}, words or {}):
         heard.add(release.use_case, one)
+    told = heard.of(release.use_case)
+    if known and known.release == release and known.words == told:
+        # The other workers of the host have it from the first of them.
+        return
     record = to_record(release)
     document: dict[str, Any] = {
         "headers": [[name, value.decode()] for name, value in record.headers],
         "event": record.value.decode(),
         "contract": contract.to_json(),
     }
-    if told := heard.of(release.use_case):
+    if told:
         document["capacity"] = told
     write_atomically(path, json.dumps({**document, "sha256": _digest(document)}).encode(), sync=True)
 

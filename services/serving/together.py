@@ -61,6 +61,13 @@ class Chosen(NamedTuple):
     answer: bytes
 
 
+class Settled(NamedTuple):
+    """An answer to each, None for each that has to go the usual way; and what was decided for it just now."""
+
+    answers: list[bytes | None]
+    chosen: list[Chosen]
+
+
 class Turn:
     """The requests of this turn so far."""
 
@@ -98,23 +105,22 @@ class Turn:
                 task.add_done_callback(self._scoring.discard)
 
     def _now(self, model: Coalescer, ones: list[One]) -> None:
-        answers: list[bytes | None] = [None] * len(ones)
-        try:
+        settled = _unsettled(ones)
+        # What fails here has written nothing. The usual way says why: the disk, most likely.
+        with suppress(Exception):
             scores, lock = model.one_each([one.ask.rows for one in ones]), self.journal.locked()
             ledger = lock.take()
             if ledger is not None:
                 try:
-                    answers = self._settle(ones, scores, ledger, _admitted)
+                    settled = self._settle(ones, scores, ledger, _admitted)
                 finally:
                     lock.release()
-        except Exception:
-            # Nothing was written. The usual way says why: the disk, most likely.
-            answers = [None] * len(ones)
-        self._reply(ones, answers)
+        self._reply(ones, settled)
 
     async def _later(self, model: Coalescer, ones: list[One]) -> None:
         admitted = [one for one in ones if _admitted(one)]
-        self._reply([one for one in ones if one not in admitted], None)
+        others = [one for one in ones if one not in admitted]
+        self._reply(others, _unsettled(others))
         found: list[tuple[One, list[float]]] = []
         wrong: list[tuple[One, Exception]] = []
         try:
@@ -126,8 +132,8 @@ class Turn:
                 else:
                     found.append((one, result[0]))
             async with self.journal.locked() as ledger:
-                answers = self._settle([one for one, _ in found], [each for _, each in found], ledger)
-            self._reply([one for one, _ in found], answers)
+                settled = self._settle([one for one, _ in found], [each for _, each in found], ledger)
+            self._reply([one for one, _ in found], settled)
         except Exception as error:
             wrong = [(one, error) for one in admitted]
         for one, why in wrong:
@@ -141,14 +147,18 @@ class Turn:
             # Whoever asked must hear something, and so must all behind him.
             return failed_inside(use_case)
 
-    def _reply(self, ones: list[One], answers: list[bytes | None] | None) -> None:
-        for one, body in zip(ones, answers or [None] * len(ones), strict=True):
+    def _reply(self, ones: list[One], settled: Settled) -> None:
+        for one, body in zip(ones, settled.answers, strict=True):
             try:
                 one.asker.answered(body)
             except Exception:
                 log.exception("an answer could not be sent")
             if body is not None:
                 TALLY.took(one.live.version.use_case, monotonic() - one.started)
+        # Nobody has to wait until he is counted.
+        for _, one, (decision, reason, _), _, _ in settled.chosen:
+            TALLY.count(SERVING_PREDICTIONS_TOTAL, one.live.version.use_case, decision, reason)
+            TALLY.count(SERVING_REQUESTS_TOTAL, one.live.version.use_case, "predict", "answered")
 
     def _settle(
         self,
@@ -156,15 +166,15 @@ class Turn:
         scores: Sequence[list[float] | None],
         ledger: Ledger,
         admitted: Callable[[One], bool] = lambda one: True,
-    ) -> list[bytes | None]:
-        """Decide and write all down, under the lock; None for each that has to go the usual way."""
+    ) -> Settled:
+        """Decide and write all down, under the lock."""
         answers: list[bytes | None] = [None] * len(ones)
         chosen = self._choose(ones, scores, ledger, answers, admitted)
         if chosen:
             self._write_down(chosen, ledger)
         for each in chosen:
             answers[each.place] = each.answer
-        return answers
+        return Settled(answers, chosen)
 
     def _choose(
         self,
@@ -226,9 +236,11 @@ class Turn:
         for _, one, decision, frame, _ in chosen:
             use_case, block, named = one.live.version.use_case, one.ask.rows.blocks[0], one.ask.request_id
             ledger.apply_one(use_case, block, decision.decision, named, Position(segment, offset))
-            TALLY.count(SERVING_PREDICTIONS_TOTAL, use_case, decision.decision, decision.reason)
-            TALLY.count(SERVING_REQUESTS_TOTAL, use_case, "predict", "answered")
             offset += len(frame)
+
+
+def _unsettled(ones: list[One]) -> Settled:
+    return Settled([None] * len(ones), [])
 
 
 def _admitted(one: One) -> bool:

@@ -54,6 +54,13 @@ def test_numbers_of_selected_labels_are_told_as_such(topic: str) -> None:
     assert ", selected" in describe(event.model_copy(update={"selected": True}))
 
 
+def test_a_declined_run_says_so_once() -> None:
+    finished = example("training_finished").model_copy(
+        update={"outcome": "declined", "reason": "declined, because the cooldown is 14d", "package_digest": None}
+    )
+    assert describe(finished).count("declined") == 1
+
+
 def test_a_refused_request_says_why() -> None:
     served = example("prediction_served")
     assert isinstance(served, PredictionServed)

@@ -154,3 +154,15 @@ def test_a_snapshot_never_goes_back_and_a_damaged_one_is_left_out(tmp_path: Path
     assert one_bit_later != whole.read_bytes()
     (tmp_path / "releases" / "bad_digit.json").write_bytes(one_bit_later)
     assert [each.release.sequence for each in snapshot.load(tmp_path / "releases")] == [3]
+
+
+def test_the_workers_of_a_host_write_the_same_snapshot_once(tmp_path: Path) -> None:
+    release, words = make_toy(tmp_path / "made").released(3, UNDER), {"2024-03-01": {"review": (1, 20)}}
+    path = tmp_path / f"{release.use_case}.json"
+    snapshot.save(tmp_path, release, UNDER)
+    first = path.stat()
+    snapshot.save(tmp_path, release, UNDER)
+    assert path.stat().st_ino == first.st_ino
+    snapshot.save(tmp_path, release, UNDER, words)
+    snapshot.save(tmp_path, release, UNDER)
+    assert [each.words for each in snapshot.load(tmp_path)] == [words]

@@ -121,6 +121,29 @@ async def test_a_flipped_bit_costs_one_entry_and_not_its_neighbours(tmp_path: Pa
     again.close()
 
 
+@pytest.mark.parametrize("piece", [1, 50, 400, 5000])
+async def test_reading_in_pieces_finds_the_same_whatever_their_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    ours, path = await opened(tmp_path), segments.path_of(tmp_path, 1)
+    for number in range(6):
+        await add(ours, f"r{number}", b"x" * (700 if number % 2 else 20), taken=1)
+    ours.close()
+    data = bytearray(path.read_bytes())
+    flipped = len(data) // 2
+    data[flipped] ^= 1
+    path.write_bytes(data + data[-30:-10])
+    whole = await opened(tmp_path)
+    monkeypatch.setattr("services.serving.journal.READ_BYTES", piece)
+    path.write_bytes(data + data[-30:-10])
+    pieces = await opened(tmp_path)
+    assert pieces.ledger == whole.ledger
+    assert pieces.ledger.taken.of("flights", "2013-03-01") == {"review": 5}
+    assert path.read_bytes() == data
+    for journal in (whole, pieces):
+        journal.close()
+
+
 async def test_a_worker_repairs_the_tail_that_a_killed_sibling_left(tmp_path: Path) -> None:
     ours, path = await opened(tmp_path), segments.path_of(tmp_path, 1)
     await add(ours, "a", taken=1)
