@@ -15,7 +15,7 @@ from services.serving.decode import Decoder
 from services.serving.live import Live, Served
 from services.serving.loading import Packages
 from services.serving.lowered import Capacities
-from services.serving.shares import ONE_HOST, Hosts, narrowed
+from services.serving.shares import narrowed
 from services.serving.version import Version
 from shared.contract import Contract, Policy
 from shared.contract.arms import draw_of
@@ -50,7 +50,6 @@ class Activator:
     report: Callable[[Report], Awaitable[None]]
     changed: Callable[[], None]
     seed: int = 0
-    hosts: Hosts = ONE_HOST
     capacities: Capacities = field(default_factory=Capacities)
     contracts: dict[str, Contract] = field(default_factory=dict)
     wanted: dict[str, ModelReleased] = field(default_factory=dict)
@@ -164,9 +163,9 @@ class Activator:
             raise PackageRefused("use_case", f"the package is for {manifest.use_case}")
         if manifest.behaviour_digest != release.behaviour_digest:
             raise PackageRefused("digest", f"the package behaves as {manifest.behaviour_digest}")
-        shares = self.hosts.shares(policy, release.use_case)
+        shares = self.capacities.hosts.shares(policy, release.use_case)
         mine = narrowed(policy, shares)
-        lowered = self.capacities.policies(release.use_case, mine)
+        lowered = self.capacities.policies(release.use_case, mine, shares)
         version = Version(
             release.use_case,
             release.sequence,

@@ -53,7 +53,7 @@ class Served:
         live = self.live.get(use_case)
         if live is None:
             return None
-        lowered = capacities.policies(use_case, live.version.policy)
+        lowered = capacities.policies(use_case, live.version.policy, live.version.shares)
         self.live[use_case] = replace(live, version=replace(live.version, lowered=lowered))
         return live
 

@@ -1,11 +1,12 @@
 """What teams have said about their capacity: the policies of the blocks they spoke of, and decisions under them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.serving.answers import Decided, decide_rows
 from services.serving.decode import Rows
 from services.serving.ledger import KEPT_BLOCKS, CapacityTaken
+from services.serving.shares import ONE_HOST, Hosts, Share
 from services.serving.version import Version
 from shared.contract import Policy, with_limits
 from shared.contract.arms import Drawn
@@ -19,6 +20,7 @@ Words = dict[str, dict[str, tuple[int, int]]]
 class Capacities:
     """The newest word on each block and decision of every use case; late and repeated ones change nothing."""
 
+    hosts: Hosts = ONE_HOST
     by_use_case: dict[str, Words] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)
 
@@ -43,12 +45,12 @@ class Capacities:
         """Everything known of a use case."""
         return self.by_use_case.get(use_case, {})
 
-    def policies(self, use_case: str, policy: Policy) -> dict[str, Policy]:
-        """Block -> the policy under its lower limits; nothing for blocks in which the policy's own hold."""
-        found = {
-            block: with_limits(policy, {name: limit for name, (_, limit) in decisions.items()})
-            for block, decisions in self.of(use_case).items()
-        }
+    def policies(self, use_case: str, policy: Policy, shares: Mapping[str, Share]) -> dict[str, Policy]:
+        """Block -> the policy under this host's part of the lower limits; nothing where the policy's own hold."""
+        found = {}
+        for block, decisions in self.of(use_case).items():
+            limits = {name: limit for name, (_, limit) in decisions.items()}
+            found[block] = with_limits(policy, self.hosts.ends(limits, shares, use_case))
         return {block: one for block, one in found.items() if one is not policy}
 
 

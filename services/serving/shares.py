@@ -36,6 +36,16 @@ class Hosts:
             found[decision] = Share(limit, sum(sizes[: self.mine]), sizes[self.mine])
         return found
 
+    def ends(self, limits: Mapping[str, int], shares: Mapping[str, Share], use_case: str) -> dict[str, int]:
+        """The last place of this host under lower limits: they are split like the whole, and each host begins where it
+        did, for what was given before stands.
+        """
+        return {
+            decision: shares[decision].before + shares_of(limit, self.weights, f"{use_case}/{decision}")[self.mine]
+            for decision, limit in limits.items()
+            if decision in shares
+        }
+
 
 ONE_HOST = Hosts()
 

@@ -28,6 +28,7 @@ from services.serving.journal import Journal
 from services.serving.live import Served
 from services.serving.loading import Packages
 from services.serving.lock import SpoolBusyError
+from services.serving.lowered import Capacities
 from services.serving.metrics import TALLY
 from services.serving.outcomes import Outcomes
 from services.serving.parity import Parity
@@ -85,7 +86,13 @@ class Worker:
         packages = Packages(PackageStore(settings.packages_location), settings.directory / "packages", self.scoring)
         snapshots = settings.directory / "releases"
         self.activator = Activator(
-            self.served, packages, snapshots, reporter, self.say, seed=settings.seed, hosts=settings.hosts
+            self.served,
+            packages,
+            snapshots,
+            reporter,
+            self.say,
+            seed=settings.seed,
+            capacities=Capacities(settings.hosts),
         )
         self.follower = Follower(settings, self.activator, self.clock)
         self.health = Health(settings, self.slot, os.getpid(), self.journal, self.activator, self.follower, self.clock)

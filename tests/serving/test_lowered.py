@@ -12,6 +12,7 @@ from services.serving.answers import decide_rows
 from services.serving.decode import Rows
 from services.serving.ledger import CapacityTaken
 from services.serving.lowered import Capacities, decide_lowered
+from services.serving.shares import ONE_HOST, Hosts, behind_others, narrowed
 from services.serving.version import Version
 from shared.contract import derive_policy
 from shared.events import CapacityChanged
@@ -44,7 +45,7 @@ def version(*words: CapacityChanged) -> Version:
     capacities = Capacities()
     for each in words:
         capacities.hear(each)
-    lowered = capacities.policies("trains", POLICY)
+    lowered = capacities.policies("trains", POLICY, ONE_HOST.shares(POLICY, "trains"))
     return Version("trains", 1, "a" * 64, "b" * 64, UNDER.digest, POLICY, lowered=lowered)
 
 
@@ -71,6 +72,24 @@ def test_counts_that_were_taken_stand_and_where_they_are_more_none_is_left() -> 
     assert (first.decisions[0], first.places) == (CAPPED, [1, None])
     assert first.decisions[1] != CAPPED
     assert CAPPED not in decide_lowered(one, rows(TODAY), [WANTS], taken(LIMIT)).decisions
+
+
+def test_each_of_several_hosts_gives_its_part_of_a_lowered_capacity_and_what_was_given_counts() -> None:
+    places: list[int] = []
+    for mine, already in enumerate((8, 3)):
+        hosts = Hosts((1, 1), mine)
+        capacities, shares = Capacities(hosts), hosts.shares(POLICY, "trains")
+        own = narrowed(POLICY, shares)
+        capacities.hear(word(10))
+        lowered = capacities.policies("trains", own, shares)
+        assert lowered[TODAY].limits == {CAPPED: shares[CAPPED].before + 5}
+        one = Version("trains", 1, "a" * 64, "b" * 64, UNDER.digest, own, shares=shares, lowered=lowered)
+        assert one.shares_in(TODAY)[CAPPED].size == 5
+        seen = behind_others(taken(already), shares, "trains", [TODAY])
+        decided = decide_lowered(one, rows(*[TODAY] * LIMIT), [WANTS] * LIMIT, seen)
+        places += [place for place in decided.places if place is not None]
+    # The first host had given more than its five; the second has two left, behind the ten places of the first.
+    assert places == [LIMIT // 2 + 4, LIMIT // 2 + 5]
 
 
 def test_other_blocks_of_the_same_request_keep_their_own_limits() -> None:
