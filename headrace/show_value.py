@@ -8,6 +8,11 @@ from rich.table import Table
 from headrace.value import Value
 from shared.evaluation.estimates import CAUSAL, DRAWN, Estimate
 from shared.evaluation.period import OVER_BLOCKS, PeriodValue
+from shared.evaluation.reported import COST_ALONE
+
+NO_FORECAST = (
+    "No judged block has a forecast: its package has no out-of-sample rows, or could not be read when it was reported."
+)
 
 
 def show_value(found: Value, console: Console) -> None:
@@ -28,12 +33,12 @@ def _table(period: PeriodValue) -> Table:
     for line in period.by_block:
         sums = (line[name] for name in ("cost_minor", "cost_without_model_minor", "value_minor", "forecast_minor"))
         counts = (str(line["release_sequence"]), f"{line['volume']:,}", f"{line['labelled']:,}")
-        bound = ", ".join(line["bound"]) or "cost alone"
+        bound = ", ".join(line["bound"]) or COST_ALONE
         table.add_row(line["block"], *counts, *(_money(period, each) for each in sums), bound)
     table.add_section()
     totals = (period.cost_minor, period.cost_without_model_minor, period.value_minor)
-    forecast = period.forecast.forecast_minor if period.forecast else None
-    sums = (_money(period, each) for each in (*totals, forecast))
+    forecasts = [line["forecast_minor"] for line in period.by_block if line["forecast_minor"] is not None]
+    sums = (_money(period, each) for each in (*totals, sum(forecasts) if forecasts else None))
     table.add_row("total", "", f"{period.volume:,}", f"{period.labelled:,}", *sums, "")
     return table
 
@@ -44,17 +49,23 @@ def _lines(period: PeriodValue) -> Iterator[str]:
     if period.judged_interval:
         value, between = _money(period, period.judged_value_minor), _range(period, *period.judged_interval)
         yield f"{period.judged_blocks} judged blocks: {value}, {between}. {OVER_BLOCKS}."
-    if found := period.forecast:
-        said = f"Forecast (an estimate): {_money(period, found.forecast_minor)} for {found.blocks} judged blocks"
-        difference = found.realised_minor - found.forecast_minor
-        if found.difference_interval:
-            between = _range(period, *found.difference_interval)
-            yield f"{said}; realised less forecast {_money(period, difference)}, {between} over blocks."
-        else:
-            yield f"{said}; realised less forecast {_money(period, difference)}."
+    yield _forecast(period)
     for name, each in period.capacity.items():
         yield f"{name}: {each.used:,} of {each.limit:,} used; nothing left on {each.days_full} of {each.days} days."
     yield from _estimates(period)
+
+
+def _forecast(period: PeriodValue) -> str:
+    found = period.forecast
+    if found is None:
+        return NO_FORECAST
+    difference = _money(period, found.realised_minor - found.forecast_minor)
+    between = f", {_range(period, *found.difference_interval)} over blocks" if found.difference_interval else ""
+    without = f" {found.without_forecast} judged blocks have no forecast." if found.without_forecast else ""
+    return (
+        f"Forecast of the packages (an estimate): {_money(period, found.forecast_minor)} for {found.blocks} judged "
+        f"blocks; realised less forecast {difference}{between}.{without}"
+    )
 
 
 def _estimates(period: PeriodValue) -> Iterator[str]:

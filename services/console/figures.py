@@ -28,6 +28,10 @@ class Figure:
         return bool(self.value)
 
 
+# Words and the numbers in them.
+Sentence = tuple[str | Figure, ...]
+
+
 @dataclass(frozen=True)
 class Series:
     """Rows of a plot: a block, then numbers."""

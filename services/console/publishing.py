@@ -42,7 +42,7 @@ class Publishing:
     async def _look(self, use_case: str, now: datetime) -> None:
         async with self._db.read() as session:
             events = EventStore(session)
-            known = [*await events.list_contracts(use_case), *await events.list_ends(use_case, now)]
+            known = [*await events.list_terms(use_case), *await events.list_ends(use_case, now)]
             published = await ReportStore(session).list_published(use_case)
         facts = facts_of(use_case, now, [event for event in known if event.time < now])
         if not facts.contracts:
@@ -63,7 +63,7 @@ class Publishing:
         # Slow, and before the transaction.
         html = await make_report(self._location, facts, one.period, [])
         event = published_event(facts, one, page)
-        saved = money(event.value_minor, facts.contract.digits, facts.contract.currency)
+        saved = money(event.value_minor, facts.counted_by(one.period).digits, event.currency)
         async with self._db.transaction() as session:
             store = ReportStore(session)
             if await store.get_page(facts.use_case, one.period.first, one.period.last) is not None:
@@ -96,7 +96,8 @@ class Publishing:
 
 def published_event(facts: Facts, one: Due, page: str) -> ReportPublished:
     """The event: one for each use case and period, with an id that follows from them."""
-    reports, contract = facts.within(one.period), facts.contract
+    contracts = facts.contracts_in(one.period)
+    reports = [report for report in facts.within(one.period) if report.contract_digest in contracts]
     name = derived_id("report_published", facts.use_case, one.period.first, one.period.last)
     return ReportPublished.begin(
         source="console",
@@ -106,14 +107,14 @@ def published_event(facts: Facts, one: Due, page: str) -> ReportPublished:
         first_block=one.period.first,
         last_block=one.period.last,
         every=one.every,
-        contract_digest=contract.digest,
+        contract_digest=facts.contract.digest,
         page=page,
         volume=sum(report.volume for report in reports),
         labelled=sum(report.labelled for report in reports),
-        currency=contract.currency,
+        currency=facts.counted_by(one.period).currency,
         cost_minor=sum(report.cost_minor for report in reports),
         cost_without_model_minor=sum(report.cost_without_model_minor for report in reports),
         value_minor=sum(report.value_minor for report in reports),
         incidents=sum(len(report.incidents) for report in reports),
-        selected=contract.label.selected,
+        selected=facts.contract.label.selected,
     )
