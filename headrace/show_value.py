@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -24,11 +25,12 @@ def show_value(found: Value, console: Console) -> None:
 
 
 def _table(period: PeriodValue) -> Table:
-    table = Table(title=f"{period.use_case}, {period.first} to {period.last}")
-    for column in ("block", "release", "decisions", "labelled"):
-        table.add_column(column, justify="left" if column == "block" else "right")
-    for column in ("cost", "without a model", "value", "forecast"):
-        table.add_column(f"{column} ({period.currency})", justify="right")
+    title = f"{period.use_case}, {period.first} to {period.last}, in {period.currency}"
+    # Narrow enough for 80 columns; where it is not, a number is folded and never cut.
+    table = Table(title=title, box=SIMPLE, pad_edge=False, collapse_padding=True)
+    table.add_column("block", no_wrap=True)
+    for column in ("release", "decisions", "labelled", "cost", "without a model", "value", "forecast"):
+        table.add_column(column, justify="right", overflow="fold")
     table.add_column("what bound")
     for line in period.by_block:
         sums = (line[name] for name in ("cost_minor", "cost_without_model_minor", "value_minor", "forecast_minor"))

@@ -176,6 +176,10 @@ class Queries:
         """`how`: avg, max or min of the days."""
         return f"select {how}(used) from ({self.used_by_day(decision)})"
 
+    def places(self, decision: str, how: str) -> str:
+        """`how`: max or min of the days; a team may have lowered them, and so may the terms."""
+        return f"select {how}(places) from ({self.used_by_day(decision)})"
+
     def full_days(self, decision: str) -> str:
         return f"select count(*) from ({self.used_by_day(decision)}) where used >= places"
 

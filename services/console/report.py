@@ -1,6 +1,6 @@
 """Puts the sponsor's report together: which numbers, what they mean, what is asked; the numbers come from the asker."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,13 +10,13 @@ from services.console.promise import Promise, promise
 from services.console.queries import Queries
 from services.console.story import Entry, kinds, story
 from services.console.targets import Target, targets
-from services.console.words import count, decimal, number, plain
+from services.console.words import count, decimal, plain
 from services.console.worth import Worth, worth
 from shared.contract.schema import Contract
 from shared.evaluation.reported import COST_ALONE
 
 LIMITS = {
-    "capacity": "some case got the next best decision, since all places were taken",
+    "capacity": "some case got the next best decision: the places were taken, or kept for dearer cases",
     "flagged": "some case was decided without the model, since something in it could not be",
     "control": "some cases were set aside and decided without the model, to compare",
     COST_ALONE: "nothing did: every case got the decision that costs least",
@@ -31,6 +31,7 @@ class Desk:
     used: Figure
     most: Figure
     places: Figure
+    fewest: Figure
     days: Figure
     full: Figure
     over: Figure
@@ -94,19 +95,19 @@ def build(facts: Facts, period: Period, asker: Asker) -> Report:
         without_a_case=ask("days on which no case came", queries.days_without_a_case()),
         incident_days=ask("days on which something was out of order", queries.days_with_incidents()),
         decided=[(plain(name), ask(f"cases decided “{plain(name)}”", queries.decided(name))) for name in decisions],
-        overflow=ask("cases that got the next best decision, since all places were taken",
-                     queries.for_want_of_places()),
-        limited=_limited(decisions, queries, asker),
+        overflow=ask("cases that got the next best decision, since places are few", queries.for_want_of_places()),
+        limited=_limited(contract, queries, asker),
         desks=[desk for name, one in (contract.decisions or {}).items() if one.capacity
-               and (desk := _desk(facts, name, queries, asker))],
+               and (desk := _desk(name, queries, asker))],
         targets=targets(contract, queries, facts.revision_of(contract), asker),
         story=story(facts, period),
     )  # fmt: skip
 
 
-def _limited(decisions: Iterable[str], queries: Queries, asker: Asker) -> list[tuple[str, Figure]]:
+def _limited(contract: Contract, queries: Queries, asker: Asker) -> list[tuple[str, Figure]]:
     """What limited the decisions of a day, and on how many days; what never did is left out."""
-    full = {f"{name} used up": f"every place for “{plain(name)}” was used" for name in decisions}
+    capped = [name for name, one in (contract.decisions or {}).items() if one.capacity]
+    full = {f"{name} used up": f"every place for “{plain(name)}” was used" for name in capped}
     found = [
         (words, asker.one(f"days on which {words}", queries.bound_days(what), count))
         for what, words in (full | LIMITS).items()
@@ -118,8 +119,7 @@ def _ask(asker: Asker, what: str, sql: str) -> Figure:
     return asker.one(what, sql, count)
 
 
-def _desk(facts: Facts, name: str, queries: Queries, asker: Asker) -> Desk | None:
-    term = f"decisions.{name}.capacity.limit"
+def _desk(name: str, queries: Queries, asker: Asker) -> Desk | None:
     words = plain(name)
     by_day = asker.rows(f"“{words}”: used and places, day by day", queries.used_by_day(name))
     if not by_day.rows:
@@ -128,11 +128,8 @@ def _desk(facts: Facts, name: str, queries: Queries, asker: Asker) -> Desk | Non
         name=words,
         used=asker.one(f"“{words}” on a mean day", queries.used(name, "avg"), partial(decimal, digits=1)),
         most=asker.one(f"“{words}” on the busiest day", queries.used(name, "max"), count),
-        places=asker.one(
-            f"places for “{words}” a day, as the terms say",
-            queries.term(term, facts.revision_of(queries.newest)),
-            number,
-        ),
+        places=asker.one(f"most places for “{words}” on a day", queries.places(name, "max"), count),
+        fewest=asker.one(f"fewest places for “{words}” on a day", queries.places(name, "min"), count),
         days=asker.one(f"days with “{words}”", queries.capacity_days(name), count),
         full=asker.one(f"days on which every place for “{words}” was used", queries.full_days(name), count),
         over=asker.one(f"days with more “{words}” than places", queries.days_over(name), count),

@@ -105,6 +105,19 @@ def test_a_use_case_without_capacity_has_no_desk_and_nothing_limited_it(world: W
     assert "Nothing did: every case got the decision that costs least" in page.text
 
 
+def test_a_desk_that_had_fewer_places_for_some_days_says_so(world: World) -> None:
+    def desk(limit: int) -> Contract:
+        return flights_contract(
+            decisions=PLAIN | {"review": FLIGHTS["decisions"]["review"] | {"capacity": {"limit": limit}}}
+        )
+
+    past = Past(desk(7)).live(range(2), decision="review")
+    past.release(desk(5), 2)
+    page = page_of(world, past.live(range(2, 4), decision="review"), 6)
+    assert "There were 7 places a day, and no more than 5 on the day with the fewest." in page.text
+    assert "Every place for “review” was used" in page.text
+
+
 def test_a_model_that_lost_money_says_so_and_asks_whether_it_goes_on(world: World) -> None:
     page = page_of(world, Past().live(range(10), label="on_time"), 12)
     assert "−50.00 USD" in numbers(page)

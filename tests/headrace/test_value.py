@@ -67,9 +67,9 @@ def value(home: Path, known: Past, days: int = 3) -> Value:
     return make(known, "flights", FIRST, last, NOON + 9 * DAY, home / "feedback")
 
 
-def shown(found: Value) -> str:
+def shown(found: Value, width: int = 250) -> str:
     text = StringIO()
-    show_value(found, Console(file=text, width=250))
+    show_value(found, Console(file=text, width=width))
     return text.getvalue()
 
 
@@ -160,6 +160,8 @@ def test_the_forecast_of_each_block_is_shown_and_adds_up(tmp_path: Path) -> None
     assert text.count("130.0") == 2
     assert "Forecast of the packages (an estimate): 260.01 for 2 judged blocks; realised less forecast -10.01" in text
     assert "1 judged blocks have no forecast" in text
+    assert "…" not in shown(found, 80)
+    assert shown(found, 80).count("130.0") == 2
 
 
 def test_where_no_package_promised_anything_it_says_so(tmp_path: Path) -> None:
