@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +61,8 @@ class Past:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    asyncio.run(made.close())
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
 
 
 def page_of(world: World, past: Past, days: int, *asked: str, **options: Any) -> Read:
@@ -199,7 +197,13 @@ def test_the_portfolio_adds_up_one_currency_only(world: World) -> None:
     past = Past().live(range(3))
     past.release(EURO, 3)
     page_of(world, past.live(range(3, 7)), 9)
-    html = asyncio.run(Pages(world.db, world.location).portfolio(START + 10 * DAY, LATE))
+
+    async def make() -> str:
+        page = await Pages(world.db, world.location).portfolio(START + 10 * DAY, LATE)
+        await world.close()
+        return page
+
+    html = asyncio.run(make())
     assert numbers(checked(world, html)) == {"100.00 EUR", "4"}
 
 
