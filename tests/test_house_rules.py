@@ -21,7 +21,7 @@ Source = tuple[str, ast.Module]
 DECISIONS = (
     *("gates", "releases", "governor", "blocks", "block_statistics", "drift", "explain", "before_labels", "impact"),
     *("two_sample", "promotion", "probation", "regret", "technical", "measured", "coverage", "split", "drift_rows"),
-    *("facts", "views", "queries", "story", "plots", "words", "asks", "states", "schedule", "incidents"),
+    *("facts", "views", "queries", "prices", "story", "plots", "words", "asks", "states", "schedule", "incidents"),
 )
 PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),

@@ -1,5 +1,6 @@
 """At a step of the clock: reports that are due go out, and what is overdue or silent is told."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -15,8 +16,10 @@ from services.console.tables import ReportRow
 from services.console.words import money
 from shared.events import ReportPublished, derived_id
 from shared.spine.db import Database
+from shared.spine.error_policy import kind_of
 from shared.spine.outbox import add_to_outbox
 
+log = logging.getLogger(__name__)
 # On the wall clock a step comes every few seconds, and reports are of days.
 _LOOK = timedelta(minutes=1)
 
@@ -53,10 +56,20 @@ class Publishing:
             async with self._db.read() as session:
                 facts = facts_of(use_case, now, await EventStore(session).list_events(use_case, before=now))
             for one in missing:
-                if ready(facts, one):
-                    await self._publish(facts, one)
+                if ready(facts, one) and await self._published(facts, one):
                     out.add((one.period.first, one.period.last))
         await self._tell(facts, frozenset(out), now)
+
+    async def _published(self, facts: Facts, one: Due) -> bool:
+        """Whether it went out. One that cannot be made holds up no other; it is tried again, and overdue in the end."""
+        try:
+            await self._publish(facts, one)
+        except Exception as error:
+            if kind_of(error) == "transient":
+                raise
+            log.exception("a report cannot be made", extra={"use_case": facts.use_case, "last": one.period.last})
+            return False
+        return True
 
     async def _publish(self, facts: Facts, one: Due) -> None:
         page = f"/use_cases/{facts.use_case}/reports/{one.period.first}..{one.period.last}"

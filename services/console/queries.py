@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.console.facts import Period
+from services.console.prices import case, countable, names
 from shared.contract.policy import Policy, derive_policy
 from shared.contract.schema import Contract
-
-# Plain numbers are of 32 bits there: sums of them would go over, without a word, at 21 million in cents.
-_NOTHING = "cast(0 as bigint)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Queries:
 
     @property
     def _under_these(self) -> str:
-        return f" and contract_digest in ({_names(list(self.contracts))})" if self.only else ""
+        return f" and contract_digest in ({names(list(self.contracts))})" if self.only else ""
 
     @property
     def _policies(self) -> dict[str, Policy]:
@@ -49,7 +47,7 @@ class Queries:
     @property
     def _labelled(self) -> str:
         """Outcomes that this use case can have, after decisions that it knows; by contract, where they differ."""
-        known = {digest: _known(policy) for digest, policy in self._policies.items()}
+        known = {digest: countable(policy) for digest, policy in self._policies.items()}
         if len(set(known.values())) == 1:
             return next(iter(known.values()))
         each = (f"contract_digest = '{digest}' and {one}" for digest, one in known.items())
@@ -84,7 +82,7 @@ class Queries:
         return f"{self.volume()} and reason = 'flagged'"
 
     def never_seen(self, seen_after: Sequence[str]) -> str:
-        return f"{self.volume()} and decision not in ({_names(seen_after)}) and arm != 'audit'"
+        return f"{self.volume()} and decision not in ({names(seen_after)}) and arm != 'audit'"
 
     def cost(self) -> str:
         return self._sum(self._cost(), "cost_minor")
@@ -238,7 +236,7 @@ class Queries:
     def _per_case(self, case: str, column: str, digits: int) -> str:
         unit = 10.0**digits
         if not self.priced_by_rows:
-            return f"select sum({column}) / sum(labelled) / {unit!r} from reports {self._where}"
+            return f"select sum({column}) / nullif(sum(labelled), 0) / {unit!r} from reports {self._where}"
         return f"select sum({case}) / count(*) / {unit!r} from joined {self._where} and {self._labelled}"
 
     def _cost_by_day(self, unit: float) -> str:
@@ -250,53 +248,16 @@ class Queries:
 
     def _cost(self) -> str:
         """Minor units of what was decided, as a CASE over decision and outcome (and contract, where costs differ)."""
-        return self._case({digest: policy.cost_by_class for digest, policy in self._policies.items()})
+        return case({digest: policy.cost_by_class for digest, policy in self._policies.items()})
 
     def _without(self) -> str:
         tables = {
             digest: dict.fromkeys(policy.decisions, policy.cost_by_class.get(policy.without_model, {}))
             for digest, policy in self._policies.items()
         }
-        return self._case(tables)
-
-    def _case(self, tables: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
-        same = len({repr(table) for table in tables.values()}) == 1
-        chosen = dict([next(iter(tables.items()))]) if same else tables
-        lines = [
-            f"when {_under(digest, same)}{_after(table, decision)}label = '{label}' then {cost}"
-            for digest, table in chosen.items()
-            for decision, costs in _distinct(table).items()
-            for label, cost in costs.items()
-            if cost
-        ]
-        return f"(case {' '.join(lines)} else {_NOTHING} end)" if lines else _NOTHING
-
-
-def _distinct(table: Mapping[str, Mapping[str, int]]) -> Mapping[str, Mapping[str, int]]:
-    """One line for all decisions where they cost the same."""
-    costs = list(table.values())
-    return {"": costs[0]} if costs and all(one == costs[0] for one in costs) else table
-
-
-def _after(table: Mapping[str, Mapping[str, int]], decision: str) -> str:
-    return f"decision = '{decision}' and " if decision in table else ""
-
-
-def _under(digest: str, same: bool) -> str:
-    return "" if same else f"contract_digest = '{digest}' and "
-
-
-def _known(policy: Policy) -> str:
-    if policy.task == "regression":
-        low, high = policy.label_range or (-1.0e300, 1.0e300)
-        return f"value between {low!r} and {high!r}"
-    return f"label in ({_names(policy.classes)}) and decision in ({_names(policy.decisions)})"
+        return case(tables)
 
 
 def _half(times: float, what: str, days: str) -> str:
     half = f"{times!r} * stddev({what}) * sqrt(count(*))"
     return f"select cast(round({half}, 0) as bigint) from ({days})"
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)

@@ -170,6 +170,16 @@ def test_outcomes_that_came_before_the_first_account_are_not_known_yet(world: Wo
     assert "no day of them has been accounted for yet" in page.text
 
 
+def test_without_a_known_outcome_no_cost_of_a_case_is_made_up(world: World) -> None:
+    contract = arrival_contract(kpis={"cost_per_case": {"ceiling": 1.0}})
+    past = Past(contract)
+    past.decided.append(served("late", [START], scores=[12.5], decisions=["estimate"], use_case="arrival",
+                               contract_digest=contract.digest))  # fmt: skip
+    page = page_of(world, past, 9)
+    assert "1 cases were decided, and none of their outcomes is known yet" in page.text
+    assert "–" in numbers(page)
+
+
 def test_days_on_which_no_case_came_are_said(world: World) -> None:
     page = page_of(world, Past().live((0, 1, 4)), 6)
     assert "On 2 days no case came." in page.text
@@ -220,6 +230,13 @@ def test_decisions_that_the_terms_no_longer_know_stay_in_the_sums_of_their_days(
 def test_without_any_table_a_page_is_silence(world: World) -> None:
     page = page_of(world, Past(), 1, "2013-03-01", "2013-03-07")
     assert "No case was decided in this time. That is silence" in page.text
+
+
+def test_a_unit_that_is_written_like_a_page_stays_a_text(world: World) -> None:
+    kpi = {"aggregation": "mean", "unit": "<img src=x>", "ceiling": 1.0}
+    page = page_of(world, Past(flights_contract(decisions=PLAIN, kpis={"contacts": kpi})).live(range(3)), 5)
+    assert "contacts, in <img src=x>" in page.text
+    assert {tag for tag, _ in page.tags} & {"img", "script"} == set()
 
 
 def test_where_nothing_was_promised_the_page_says_so(world: World) -> None:

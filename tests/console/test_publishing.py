@@ -87,6 +87,14 @@ async def test_a_period_whose_accounts_are_missing_gets_no_report_and_is_an_inci
     ]
 
 
+async def test_a_report_that_cannot_be_made_is_overdue_in_the_end(world: World) -> None:
+    for file in Path(world.location, "decisions").rglob("*.parquet"):
+        file.write_bytes(b"torn")
+    await publishing(world, ("desk",)).step(DUE + timedelta(hours=26))
+    assert await published(world) == []
+    assert await told(world) == ["flights:overdue:2013-03-10"]
+
+
 async def test_a_correction_of_a_day_long_gone_is_no_silence(tmp_path: Path) -> None:
     busy = World(tmp_path)
     now = await busy.live()

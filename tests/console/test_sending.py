@@ -20,6 +20,7 @@ from services.console.tables import NoticeRow
 from shared.events import Event, KpiReported, ModelReleased
 from shared.spine.clock import Clock
 from shared.spine.db import Database
+from shared.spine.errors import PermanentError
 from tests.console.targets import SECRET, Targets, open_targets
 from tests.console.world import applied, released
 from tests.containers import database_url
@@ -172,6 +173,12 @@ async def test_a_target_that_never_takes_it_is_given_up_and_counted(console: Con
     assert await console.states() == {"flights:rollback:4": ["given_up", "sent"]}
     console.restart()
     assert await console.sender.send_waiting() == 0
+
+
+async def test_an_account_of_no_day_is_a_dead_letter_and_no_page_that_fails(console: Console) -> None:
+    with pytest.raises(PermanentError, match="block: '2013-W10' is no calendar day"):
+        await console.hear(account("2013-W10"))
+    assert await console.states() == {}
 
 
 async def test_what_is_long_over_is_told_to_nobody(console: Console) -> None:
