@@ -50,7 +50,7 @@ def _about_capacity(report: "Report") -> Iterator[Ask]:
         if days and full / days >= _FULL_SHARE:
             lost = (" ", report.overflow, " cases got the next best decision instead.") if report.overflow else ()
             text = (f"Decide whether “{desk.name}” should get more places: on ", desk.full, " of ", desk.days,
-                    " days all ", desk.places, " were used.", *lost)  # fmt: skip
+                    " days all its places were used.", *lost)  # fmt: skip
             yield Ask(text, "asked when all places were used on a fifth of the days or more")
 
 
