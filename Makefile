@@ -13,6 +13,7 @@ CONTAINER_TESTS := \
   $(addprefix tests/registry/test_,store.py handlers.py api_forced.py app.py) \
   $(addprefix tests/trainer/test_,handlers.py requests.py runs.py app.py) \
   $(addprefix tests/monitor/test_,handlers.py technical_store.py closing.py rollbacks.py ingest.py) \
+  $(addprefix tests/console/test_,publishing.py sending.py) \
   tests/e2e/test_replay.py
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import typer
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 from rich.console import Console
 from rich.table import Table
 
@@ -79,6 +79,9 @@ def ask(sql: str, tables: Tables) -> pl.DataFrame:
         return plan.collect()
     except PolarsError as error:
         raise CommandError(_explained(str(error), tables)) from error
+    except PanicException as error:
+        # It is no Exception: sums of numbers of 32 and of 64 bits end in it, for one.
+        raise CommandError(f"the engine gave up ({error}); cast numbers to bigint, or ask in smaller steps") from None
     except OSError as error:
         raise CommandError(f"the tables at {tables.location} cannot be read at {tables.version}: {error}") from error
 

@@ -1,6 +1,8 @@
 """Shows the value of a period to people: the sum, what it is against, its intervals, and whether the money adds up."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -8,34 +10,55 @@ from rich.table import Table
 from headrace.value import Value
 from shared.evaluation.estimates import CAUSAL, DRAWN, Estimate
 from shared.evaluation.period import OVER_BLOCKS, PeriodValue
+from shared.evaluation.reported import COST_ALONE
+
+_COLUMNS = ("block", "no.", "cases", "known", "cost", "no model", "value", "forecast", "what bound")
+_WORDS = ("block", "what bound")
+_WIDE = 110
+NO_FORECAST = (
+    "No judged block has a forecast: its package has no out-of-sample rows, or could not be read when it was reported."
+)
 
 
 def show_value(found: Value, console: Console) -> None:
     """Print it."""
     period = found.period
-    console.print(_table(period))
+    console.print(_table(period, wide=console.width >= _WIDE))
     for line in (*_lines(period), _check(found)):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-def _table(period: PeriodValue) -> Table:
-    table = Table(title=f"{period.use_case}, {period.first} to {period.last}")
-    for column in ("block", "release", "decisions", "labelled"):
-        table.add_column(column, justify="left" if column == "block" else "right")
-    for column in ("cost", "without a model", "value", "forecast"):
-        table.add_column(f"{column} ({period.currency})", justify="right")
-    table.add_column("what bound")
-    for line in period.by_block:
-        sums = (line[name] for name in ("cost_minor", "cost_without_model_minor", "value_minor", "forecast_minor"))
-        counts = (str(line["release_sequence"]), f"{line['volume']:,}", f"{line['labelled']:,}")
-        bound = ", ".join(line["bound"]) or "cost alone"
-        table.add_row(line["block"], *counts, *(_money(period, each) for each in sums), bound)
-    table.add_section()
-    totals = (period.cost_minor, period.cost_without_model_minor, period.value_minor)
-    forecast = period.forecast.forecast_minor if period.forecast else None
-    sums = (_money(period, each) for each in (*totals, forecast))
-    table.add_row("total", "", f"{period.volume:,}", f"{period.labelled:,}", *sums, "")
+def _table(period: PeriodValue, *, wide: bool) -> Table:
+    table = Table(
+        title=f"{period.use_case}, {period.first} to {period.last}, in {period.currency}", box=None, pad_edge=False
+    )
+    rows = [*(_row(period, line) for line in period.by_block), _total(period)]
+    # No number is ever cut: where there is no room for the constraints of each block, the lines below sum them up.
+    shown = _COLUMNS if wide else _COLUMNS[:-1]
+    for place, name in enumerate(shown):
+        table.add_column(
+            name, justify="left" if name in _WORDS else "right", min_width=max(len(row[place]) for row in rows)
+        )
+    for row in rows:
+        table.add_row(*row[: len(shown)], style="bold" if row is rows[-1] else None)
     return table
+
+
+def _row(period: PeriodValue, line: Mapping[str, Any]) -> tuple[str, ...]:
+    sums = (line[name] for name in ("cost_minor", "cost_without_model_minor", "value_minor", "forecast_minor"))
+    counts = (str(line["release_sequence"]), f"{line['volume']:,}", f"{line['labelled']:,}")
+    return line["block"], *counts, *(_money(period, each) for each in sums), ", ".join(line["bound"]) or COST_ALONE
+
+
+def _total(period: PeriodValue) -> tuple[str, ...]:
+    forecasts = [line["forecast_minor"] for line in period.by_block if line["forecast_minor"] is not None]
+    sums = (
+        period.cost_minor,
+        period.cost_without_model_minor,
+        period.value_minor,
+        sum(forecasts) if forecasts else None,
+    )
+    return "total", "", f"{period.volume:,}", f"{period.labelled:,}", *(_money(period, each) for each in sums), ""
 
 
 def _lines(period: PeriodValue) -> Iterator[str]:
@@ -44,17 +67,30 @@ def _lines(period: PeriodValue) -> Iterator[str]:
     if period.judged_interval:
         value, between = _money(period, period.judged_value_minor), _range(period, *period.judged_interval)
         yield f"{period.judged_blocks} judged blocks: {value}, {between}. {OVER_BLOCKS}."
-    if found := period.forecast:
-        said = f"Forecast (an estimate): {_money(period, found.forecast_minor)} for {found.blocks} judged blocks"
-        difference = found.realised_minor - found.forecast_minor
-        if found.difference_interval:
-            between = _range(period, *found.difference_interval)
-            yield f"{said}; realised less forecast {_money(period, difference)}, {between} over blocks."
-        else:
-            yield f"{said}; realised less forecast {_money(period, difference)}."
+    yield _forecast(period)
     for name, each in period.capacity.items():
         yield f"{name}: {each.used:,} of {each.limit:,} used; nothing left on {each.days_full} of {each.days} days."
+    yield f"What bound, on how many blocks: {_bound(period)}."
     yield from _estimates(period)
+
+
+def _bound(period: PeriodValue) -> str:
+    blocks = {line["block"]: line["bound"] or [COST_ALONE] for line in period.by_block}
+    counted = Counter(what for constraints in blocks.values() for what in constraints)
+    return ", ".join(f"{what} {count}" for what, count in counted.most_common())
+
+
+def _forecast(period: PeriodValue) -> str:
+    found = period.forecast
+    if found is None:
+        return NO_FORECAST
+    difference = _money(period, found.realised_minor - found.forecast_minor)
+    between = f", {_range(period, *found.difference_interval)} over blocks" if found.difference_interval else ""
+    without = f" {found.without_forecast} judged blocks have no forecast." if found.without_forecast else ""
+    return (
+        f"Forecast of the packages (an estimate): {_money(period, found.forecast_minor)} for {found.blocks} judged "
+        f"blocks; realised less forecast {difference}{between}.{without}"
+    )
 
 
 def _estimates(period: PeriodValue) -> Iterator[str]:

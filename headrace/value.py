@@ -5,9 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from fractions import Fraction
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -15,12 +13,11 @@ import polars as pl
 from headrace.backtest import Past, read_past
 from headrace.errors import CommandError
 from headrace.pricing import with_money
-from shared.contract import Policy, derive_policy
-from shared.evaluation.out_of_sample import value_per_case
-from shared.evaluation.period import PeriodValue, Reported, period_value
+from shared.contract import derive_policy
+from shared.evaluation.period import PeriodValue, period_value
+from shared.evaluation.reported import Reported
 from shared.events import KpiReported
 from shared.feedback.joined import joined
-from shared.package import PackageRefused, PackageStore, read_package
 from shared.spine.settings import SpineSettings
 
 _COLUMNS = ["release_sequence", "contract_digest", "scores", "decision"]
@@ -57,50 +54,28 @@ class Value:
 def run(home: Path, use_case: str, first: date, last: date, as_of: datetime) -> Value:
     """The value of a period and its check; raises CommandError when nothing of it is reported."""
     past = asyncio.run(read_past(home, use_case))
-    settings = SpineSettings(home=home)
-    with TemporaryDirectory() as cache:
-        return make(past, use_case, first, last, as_of, settings, Path(cache))
+    return make(past, use_case, first, last, as_of, SpineSettings(home=home).feedback_location)
 
 
-def make(
-    past: Past, use_case: str, first: date, last: date, as_of: datetime, settings: SpineSettings, cache: Path
-) -> Value:
+def make(past: Past, use_case: str, first: date, last: date, as_of: datetime, location: str | Path) -> Value:
     """The same from what the topics say."""
     reports = [one for one in past.reports if first.isoformat() <= one.block <= last.isoformat()]
     if not reports:
         known = sorted(one.block for one in past.reports)
         said = f"blocks are reported from {known[0]} to {known[-1]}" if known else "no block is reported yet"
         raise CommandError(f"nothing to show from {first} to {last}: {said}")
-    digits = past.contracts[reports[-1].contract_digest].digits
+    digits = [past.contracts[one.contract_digest].digits for one in reports]
     try:
-        period = period_value(use_case, map(reported, reports), digits, forecasts(past, reports, settings, cache))
+        period = period_value(use_case, map(reported, reports), digits)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    rows = joined(settings.feedback_location, use_case, as_of, {one.block for one in reports}, columns=_COLUMNS)
+    rows = joined(location, use_case, as_of, {one.block for one in reports}, columns=_COLUMNS)
     return Value(period, reconcile(reports, rows, past))
 
 
 def reported(event: KpiReported) -> Reported:
     """A report as the period reads it."""
     return Reported(event.block, event.release_sequence, event.contract_digest, event.model_dump())
-
-
-def forecasts(past: Past, reports: Iterable[KpiReported], settings: SpineSettings, cache: Path) -> dict[int, Fraction]:
-    """Release sequence -> what its package's out-of-sample rows promise a case; without those that cannot be read."""
-    found: dict[int, Fraction] = {}
-    store = PackageStore(settings.packages_location)
-    for sequence, package in {one.release_sequence: one.package_digest for one in reports}.items():
-        release = past.releases.get(sequence)
-        if release is None:
-            continue
-        try:
-            rows = read_package(store.fetch(package, cache)).reference().rows
-        except (PackageRefused, OSError):
-            continue
-        value = value_per_case(Policy.model_validate(release.policy), rows)
-        if value is not None:
-            found[sequence] = value
-    return found
 
 
 def reconcile(reports: Iterable[KpiReported], rows: pl.DataFrame, past: Past) -> Reconciled:

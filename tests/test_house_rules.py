@@ -21,14 +21,15 @@ Source = tuple[str, ast.Module]
 DECISIONS = (
     *("gates", "releases", "governor", "blocks", "block_statistics", "drift", "explain", "before_labels", "impact"),
     *("two_sample", "promotion", "probation", "regret", "technical", "measured", "coverage", "split", "drift_rows"),
-    *("facts", "views", "queries", "story", "plots", "words", "asks", "states", "schedule", "incidents"),
+    *("facts", "views", "queries", "prices", "story", "plots", "words", "asks", "states", "schedule", "incidents"),
 )
 PURE = [
     *(f"shared/contract/{path.name}" for path in sorted((ROOT / "shared" / "contract").glob("*.py"))),
     *(f"shared/evidence/{path.name}" for path in sorted((ROOT / "shared" / "evidence").glob("*.py"))),
     *(f"headrace/{name}.py" for name in ("causation", "columns", "describe", "ledger_digest", "propose")),
     *(f"headrace/{name}.py" for name in ("backtest_report", "site_pages", "starter_contract")),
-    *(f"shared/evaluation/{name}.py" for name in ("again", "arms", "block", "estimates", "out_of_sample", "period")),
+    *(f"shared/evaluation/{name}.py" for name in ("again", "arms", "block", "estimates", "out_of_sample")),
+    *(f"shared/evaluation/{name}.py" for name in ("period", "reported")),
     *(
         path.relative_to(ROOT).as_posix()
         for name in DECISIONS

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from shared.events import ModelReleased
 
 if TYPE_CHECKING:
+    from services.console.figures import Sentence
     from services.console.report import Report
-    from services.console.worth import Sentence
 
 _FULL_SHARE = 0.2
 _BROKEN_SHARE = 0.1
@@ -25,8 +25,8 @@ class Ask:
 
 def asks(report: "Report") -> list[Ask]:
     """Everything that is asked; empty when nothing is."""
-    return [*_about_value(report), *_about_capacity(report), *_about_targets(report), *_about_outcomes(report),
-            *_about_force(report), *_about_proof(report)]  # fmt: skip
+    return [*_about_value(report), *_about_promise(report), *_about_capacity(report), *_about_targets(report),
+            *_about_outcomes(report), *_about_force(report), *_about_proof(report)]  # fmt: skip
 
 
 def _about_value(report: "Report") -> Iterator[Ask]:
@@ -36,13 +36,21 @@ def _about_value(report: "Report") -> Iterator[Ask]:
         yield Ask(text, "asked when nothing was saved in the period")
 
 
+def _about_promise(report: "Report") -> Iterator[Ask]:
+    told, value = report.promise, report.worth.value.value
+    # Where nothing was saved at all, more is asked than this.
+    if told.broken and value is not None and value > 0:
+        text = ("Ask the owner why ", told.saved, " were saved where ", told.promised, " had been promised.")
+        yield Ask(text, "asked when less than half of what was promised was saved")
+
+
 def _about_capacity(report: "Report") -> Iterator[Ask]:
     for desk in report.desks:
         full, days = desk.full.value or 0, desk.days.value or 0
         if days and full / days >= _FULL_SHARE:
             lost = (" ", report.overflow, " cases got the next best decision instead.") if report.overflow else ()
             text = (f"Decide whether “{desk.name}” should get more places: on ", desk.full, " of ", desk.days,
-                    " days all ", desk.places, " were used.", *lost)  # fmt: skip
+                    " days all its places were used.", *lost)  # fmt: skip
             yield Ask(text, "asked when all places were used on a fifth of the days or more")
 
 

@@ -61,6 +61,10 @@ class Facts:
         """The contract in force."""
         return self.contracts[self.of(UseCaseApplied)[-1].contract_digest]
 
+    def revision_of(self, contract: Contract) -> int:
+        """The newest revision under which a contract came into force."""
+        return max(one.revision for one in self.of(UseCaseApplied) if one.contract_digest == contract.digest)
+
     @cached_property
     def reports(self) -> list[KpiReported]:
         """The newest report of each block and release, in block order."""
@@ -74,6 +78,34 @@ class Facts:
     def within(self, period: Period) -> list[KpiReported]:
         """The newest reports of these blocks."""
         return [report for report in self.reports if report.block in period]
+
+    def contracts_in(self, period: Period) -> dict[str, Contract]:
+        """The contracts under which blocks of a period were decided, the newest last; else the one in force.
+
+        Only those with the money of the newest: amounts of two currencies, or counted in other digits, have no sum.
+        """
+        used = [report.contract_digest for report in self.within(period) if report.contract_digest in self.contracts]
+        newest = self.contracts[used[-1]] if used else self.contract
+        if self.release and not (self.reports and period.last <= self.reports[-1].block):
+            # What it decides after the last account stands in the tables already.
+            used.append(self.release.contract_digest)
+        found = {digest: one for digest, one in self.in_money_of(newest).items() if digest in used}
+        found.pop(newest.digest, None)
+        return found | {newest.digest: newest}
+
+    def in_money_of(self, contract: Contract) -> dict[str, Contract]:
+        """The contracts whose amounts can be added to those of one: the same currency, counted in the same digits."""
+        money = contract.currency, contract.digits
+        return {digest: one for digest, one in self.contracts.items() if (one.currency, one.digits) == money}
+
+    def counted_by(self, period: Period) -> Contract:
+        """The newest of them, in whose money a period is told."""
+        return list(self.contracts_in(period).values())[-1]
+
+    def in_other_money(self, period: Period) -> list[KpiReported]:
+        """The newest reports of these blocks that no sum of theirs can hold."""
+        counted = self.contracts_in(period)
+        return [report for report in self.within(period) if report.contract_digest not in counted]
 
     def all_blocks(self) -> Period | None:
         """From the first block that was reported to the last."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+from polars.exceptions import PanicException
 
 Number = int | float | None
 
@@ -26,6 +27,10 @@ class Figure:
     def __bool__(self) -> bool:
         """Whether there is a number, and it is not zero."""
         return bool(self.value)
+
+
+# Words and the numbers in them.
+Sentence = tuple[str | Figure, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Asker:
         """The single number that this SELECT answers; `form` writes it, and a null is written as –."""
         if isinstance(known := self.asked.get(sql), Figure):
             return known
-        answer = self._context.execute(sql).collect()
+        answer = self._answer(sql)
         value = answer.item() if answer.height else None
         figure = Figure(self._key(), what, self._query(sql), value, "–" if value is None else form(value))
         self.asked[sql] = figure
@@ -63,7 +68,7 @@ class Asker:
         """Every row that it answers."""
         if isinstance(known := self.asked.get(sql), Series):
             return known
-        series = Series(self._key(), what, self._query(sql), self._context.execute(sql).collect().rows())
+        series = Series(self._key(), what, self._query(sql), self._answer(sql).rows())
         self.asked[sql] = series
         return series
 
@@ -72,6 +77,13 @@ class Asker:
         figure = Figure(self._key(), what, command, value, "–" if value is None else form(value))
         self.asked[f"{command} {what}"] = figure
         return figure
+
+    def _answer(self, sql: str) -> pl.DataFrame:
+        try:
+            return self._context.execute(sql).collect()
+        except PanicException as error:
+            # It is no Exception, and would end whatever task asks.
+            raise RuntimeError(f"the engine cannot answer {sql[:500]}: {error}") from None
 
     def _query(self, sql: str) -> str:
         return f'headrace query --as-of {self.as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")} "{sql}"'

@@ -1,7 +1,7 @@
 """What the console does when it hears a lifecycle event: it keeps it; what follows is decided when the clock moves."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
 from faststream import Context
@@ -25,6 +25,7 @@ from shared.events import (
 )
 from shared.spine.clock import Clock
 from shared.spine.db import Database, Db
+from shared.spine.errors import PermanentError
 from shared.spine.inbox import first_time
 from shared.spine.subscribe import ServiceRouter, subscribe
 
@@ -52,9 +53,21 @@ async def on_use_case_applied(event: UseCaseApplied, db: Db, targets: TargetsDep
 
 
 async def on_event(event: Event, db: Db, clock: ClockDep, targets: TargetsDep) -> None:
-    """Keep it, and tell of it where it is an incident and news."""
+    """Keep it, and tell of it where it is an incident and news; what no page could show becomes a dead letter."""
+    if isinstance(event, KpiReported):
+        _check_day(event.block)
     now = clock.known
     await keep(db, event, targets if now is not None and now - event.time < NEWS else ())
+
+
+def _check_day(block: str) -> None:
+    # Weeks and other spellings are read as days, too: a page could not put them in order.
+    try:
+        known = date.fromisoformat(block).isoformat() == block
+    except ValueError:
+        known = False
+    if not known:
+        raise PermanentError(f"block: {block[:100]!r} is no calendar day such as 2013-03-04")
 
 
 async def keep(db: Database, event: Event, targets: Sequence[str] = ()) -> None:

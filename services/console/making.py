@@ -50,10 +50,12 @@ def render_portfolio(
 
 
 def _line(facts: Facts, found: Standing, asker: Asker) -> Line:
-    if not any(report.mature and report.labelled for report in facts.reports):
+    contracts = facts.in_money_of(facts.contract)
+    judged = [report for report in facts.reports if report.mature and report.contract_digest in contracts]
+    if not any(report.labelled for report in judged):
         return Line(facts.use_case, found, None, None)
     contract = facts.contract
-    queries = Queries(facts.use_case, Period("", ""), {contract.digest: contract})
+    queries = Queries(facts.use_case, Period("", ""), contracts, only=len(contracts) < len(facts.contracts))
     in_money = partial(money, digits=contract.digits, currency=contract.currency)
     words = f"{facts.use_case.replace('_', ' ')}, last days that can be judged"
     value = asker.one(f"{words}: saved", queries.judged("sum(value_minor)"), in_money)

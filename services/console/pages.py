@@ -30,7 +30,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
-    made.filters |= {"day": day, "part": _part}
+    made.filters |= {"day": day, "part": _part, "sentence": _sentence}
     made.globals["style"] = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
     return made
 
@@ -41,6 +41,8 @@ def sponsor_page(report: Report, asker: Asker, versions: Versions, earlier: Sequ
         report=report,
         contract=report.contract,
         worth=report.worth,
+        counted=report.counted,
+        promise=report.promise,
         asks=asks(report),
         value_plot=_value_plot(report),
         target_plots=[(one, _target_plot(one)) for one in report.targets if one.by_day],
@@ -72,6 +74,11 @@ def portfolio_page(lines: Sequence[Line], asker: Asker) -> str:
     )  # fmt: skip
 
 
+def _sentence(words: str) -> str:
+    """Begins with a capital letter, and leaves the rest as it is: a unit may be MB."""
+    return words[:1].upper() + words[1:]
+
+
 @pass_environment
 def _part(env: Environment, part: str | Figure) -> str | Markup:
     """A part of a sentence: words are escaped, a number becomes a link to its query."""
@@ -99,14 +106,26 @@ def _value_plot(report: Report) -> Markup:
     for _, value in rows:
         total += value
         sums.append(float(total))
-    contract = report.contract
+    contract = report.counted
 
     def form(value: float) -> str:
         return money(round(value / 10**contract.digits), 0, "").strip()
 
     title = f"Saved since {day(report.period.first)}, in {contract.currency}"
-    drawn = plot([str(row[0]) for row in rows], [Curve("good", sums)], form, title, _marks(report))
+    blocks = [str(row[0]) for row in rows]
+    drawn = plot(blocks, [*_promised(report, blocks), Curve("good", sums)], form, title, _marks(report))
     return Markup(drawn)  # noqa: S704  made of dates and numbers
+
+
+def _promised(report: Report, blocks: Sequence[str]) -> list[Curve]:
+    """Promised so far, where every day that can be judged has a promise: else the two lines would not compare."""
+    told = report.promise
+    if not told.days or told.unpromised:
+        return []
+    by_block = {str(block): float(promised) for block, promised, _ in told.by_day.rows}
+    last = max(by_block)
+    sums = [sum(value for known, value in by_block.items() if known <= block) for block in blocks]
+    return [Curve("promised", [one if block <= last else None for block, one in zip(blocks, sums, strict=True)])]
 
 
 def _target_plot(target: Target) -> Markup:

@@ -1,5 +1,6 @@
 """At a step of the clock: reports that are due go out, and what is overdue or silent is told."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -15,8 +16,10 @@ from services.console.tables import ReportRow
 from services.console.words import money
 from shared.events import ReportPublished, derived_id
 from shared.spine.db import Database
+from shared.spine.error_policy import kind_of
 from shared.spine.outbox import add_to_outbox
 
+log = logging.getLogger(__name__)
 # On the wall clock a step comes every few seconds, and reports are of days.
 _LOOK = timedelta(minutes=1)
 
@@ -42,7 +45,7 @@ class Publishing:
     async def _look(self, use_case: str, now: datetime) -> None:
         async with self._db.read() as session:
             events = EventStore(session)
-            known = [*await events.list_contracts(use_case), *await events.list_ends(use_case, now)]
+            known = [*await events.list_terms(use_case), *await events.list_ends(use_case, now)]
             published = await ReportStore(session).list_published(use_case)
         facts = facts_of(use_case, now, [event for event in known if event.time < now])
         if not facts.contracts:
@@ -53,17 +56,27 @@ class Publishing:
             async with self._db.read() as session:
                 facts = facts_of(use_case, now, await EventStore(session).list_events(use_case, before=now))
             for one in missing:
-                if ready(facts, one):
-                    await self._publish(facts, one)
+                if ready(facts, one) and await self._published(facts, one):
                     out.add((one.period.first, one.period.last))
         await self._tell(facts, frozenset(out), now)
+
+    async def _published(self, facts: Facts, one: Due) -> bool:
+        """Whether it went out. One that cannot be made holds up no other; it is tried again, and overdue in the end."""
+        try:
+            await self._publish(facts, one)
+        except Exception as error:
+            if kind_of(error) == "transient":
+                raise
+            log.exception("a report cannot be made", extra={"use_case": facts.use_case, "last": one.period.last})
+            return False
+        return True
 
     async def _publish(self, facts: Facts, one: Due) -> None:
         page = f"/use_cases/{facts.use_case}/reports/{one.period.first}..{one.period.last}"
         # Slow, and before the transaction.
         html = await make_report(self._location, facts, one.period, [])
         event = published_event(facts, one, page)
-        saved = money(event.value_minor, facts.contract.digits, facts.contract.currency)
+        saved = money(event.value_minor, facts.counted_by(one.period).digits, event.currency)
         async with self._db.transaction() as session:
             store = ReportStore(session)
             if await store.get_page(facts.use_case, one.period.first, one.period.last) is not None:
@@ -96,7 +109,8 @@ class Publishing:
 
 def published_event(facts: Facts, one: Due, page: str) -> ReportPublished:
     """The event: one for each use case and period, with an id that follows from them."""
-    reports, contract = facts.within(one.period), facts.contract
+    contracts = facts.contracts_in(one.period)
+    reports = [report for report in facts.within(one.period) if report.contract_digest in contracts]
     name = derived_id("report_published", facts.use_case, one.period.first, one.period.last)
     return ReportPublished.begin(
         source="console",
@@ -106,14 +120,14 @@ def published_event(facts: Facts, one: Due, page: str) -> ReportPublished:
         first_block=one.period.first,
         last_block=one.period.last,
         every=one.every,
-        contract_digest=contract.digest,
+        contract_digest=facts.contract.digest,
         page=page,
         volume=sum(report.volume for report in reports),
         labelled=sum(report.labelled for report in reports),
-        currency=contract.currency,
+        currency=facts.counted_by(one.period).currency,
         cost_minor=sum(report.cost_minor for report in reports),
         cost_without_model_minor=sum(report.cost_without_model_minor for report in reports),
         value_minor=sum(report.value_minor for report in reports),
         incidents=sum(len(report.incidents) for report in reports),
-        selected=contract.label.selected,
+        selected=facts.contract.label.selected,
     )

@@ -4,21 +4,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.console.facts import Period
+from services.console.prices import case, countable, names
 from shared.contract.policy import Policy, derive_policy
 from shared.contract.schema import Contract
 
 
 @dataclass(frozen=True)
 class Queries:
-    """Questions about one use case in one period; `contracts` are those in force in it, by digest."""
+    """Questions about one use case in one period; `contracts` are those in force in it, by digest.
+
+    `only`: others were in force too, whose money is another.
+    """
 
     use_case: str
     period: Period
     contracts: Mapping[str, Contract]
+    only: bool = False
+
+    @property
+    def newest(self) -> Contract:
+        """In whose money everything is told."""
+        return list(self.contracts.values())[-1]
 
     @property
     def _where(self) -> str:
-        return f"where use_case = '{self.use_case}' and block between '{self.period.first}' and '{self.period.last}'"
+        days = f"block between '{self.period.first}' and '{self.period.last}'"
+        return f"where use_case = '{self.use_case}' and {days}{self._under_these}"
+
+    @property
+    def _under_these(self) -> str:
+        return f" and contract_digest in ({names(list(self.contracts))})" if self.only else ""
 
     @property
     def _policies(self) -> dict[str, Policy]:
@@ -31,15 +46,26 @@ class Queries:
 
     @property
     def _labelled(self) -> str:
-        """Outcomes that this use case can have, after decisions that it knows."""
-        newest = list(self._policies.values())[-1]
-        if newest.task == "regression":
-            low, high = newest.label_range or (-1.0e300, 1.0e300)
-            return f"value between {low!r} and {high!r}"
-        return f"label in ({_names(newest.classes)}) and decision in ({_names(newest.decisions)})"
+        """Outcomes that this use case can have, after decisions that it knows; by contract, where they differ."""
+        known = {digest: countable(policy) for digest, policy in self._policies.items()}
+        if len(set(known.values())) == 1:
+            return next(iter(known.values()))
+        each = (f"contract_digest = '{digest}' and {one}" for digest, one in known.items())
+        return f"({' or '.join(each)})"
 
     def volume(self) -> str:
         return f"select count(*) from joined {self._where}"
+
+    def days_without_a_case(self) -> str:
+        """Whatever the terms were on them."""
+        days = f"block between '{self.period.first}' and '{self.period.last}'"
+        return (
+            f"select {self.period.days} - count(distinct block) from joined where use_case = '{self.use_case}' "
+            f"and {days}"
+        )
+
+    def days_with_incidents(self) -> str:
+        return f"select count(distinct block) from reports {self._where} and incidents > 0"
 
     def labelled(self) -> str:
         return f"select count(*) from joined {self._where} and {self._labelled}"
@@ -56,7 +82,7 @@ class Queries:
         return f"{self.volume()} and reason = 'flagged'"
 
     def never_seen(self, seen_after: Sequence[str]) -> str:
-        return f"{self.volume()} and decision not in ({_names(seen_after)}) and arm != 'audit'"
+        return f"{self.volume()} and decision not in ({names(seen_after)}) and arm != 'audit'"
 
     def cost(self) -> str:
         return self._sum(self._cost(), "cost_minor")
@@ -71,6 +97,34 @@ class Queries:
         """The same from the accounts of the days."""
         return f"select sum(value_minor) from reports {self._where}"
 
+    def promised_days(self) -> str:
+        """Judged days with a promise: the model that decided had said what it should save."""
+        return f"select count(*) from ({self.promised_by_day()})"
+
+    def promised(self, what: str) -> str:
+        """`what` of day_value and day_promise, over those days."""
+        return f"select sum({what}) from ({self.promised_by_day()})"
+
+    def promised_margin(self, times: float) -> str:
+        """As `margin`, of the difference."""
+        return _half(times, "day_value - day_promise", self.promised_by_day())
+
+    def promised_by_day(self) -> str:
+        return (
+            "select block, sum(forecast_minor) as day_promise, sum(value_minor) as day_value from reports "
+            f"{self._where} and status != 'closed' and forecast_minor is not null group by block order by block"
+        )
+
+    def unpromised_days(self) -> str:
+        by_day = (
+            f"select block, count(forecast_minor) as promises from reports {self._where} and status != 'closed' "
+            "group by block"
+        )
+        return f"select count(*) from ({by_day}) where promises = 0"
+
+    def bound_days(self, what: str) -> str:
+        return f"select count(distinct block) from bound {self._where} and what = '{what}'"
+
     def judged_days(self) -> str:
         return f"select count(*) from ({self._judged_by_day()})"
 
@@ -79,8 +133,7 @@ class Queries:
 
     def margin(self, times: float) -> str:
         """Half of a plain interval of the sum: `times` standard deviations of a day, times the root of the days."""
-        half = f"{times!r} * stddev(day_value) * sqrt(count(*))"
-        return f"select cast(round({half}, 0) as bigint) from ({self._judged_by_day()})"
+        return _half(times, "day_value", self._judged_by_day())
 
     def _judged_by_day(self) -> str:
         return (
@@ -120,6 +173,10 @@ class Queries:
     def used(self, decision: str, how: str) -> str:
         """`how`: avg, max or min of the days."""
         return f"select {how}(used) from ({self.used_by_day(decision)})"
+
+    def places(self, decision: str, how: str) -> str:
+        """`how`: max or min of the days; a team may have lowered them, and so may the terms."""
+        return f"select {how}(places) from ({self.used_by_day(decision)})"
 
     def full_days(self, decision: str) -> str:
         return f"select count(*) from ({self.used_by_day(decision)}) where used >= places"
@@ -168,7 +225,7 @@ class Queries:
         """Of the last 28 accounts that can be judged: `what` of them."""
         return (
             f"select {what} from (select block, value_minor from reports where use_case = '{self.use_case}' "
-            "and mature order by block desc, release_sequence desc limit 28)"
+            f"and mature{self._under_these} order by block desc, release_sequence desc limit 28)"
         )
 
     def _sum(self, case: str, column: str) -> str:
@@ -179,7 +236,7 @@ class Queries:
     def _per_case(self, case: str, column: str, digits: int) -> str:
         unit = 10.0**digits
         if not self.priced_by_rows:
-            return f"select sum({column}) / sum(labelled) / {unit!r} from reports {self._where}"
+            return f"select sum({column}) / nullif(sum(labelled), 0) / {unit!r} from reports {self._where}"
         return f"select sum({case}) / count(*) / {unit!r} from joined {self._where} and {self._labelled}"
 
     def _cost_by_day(self, unit: float) -> str:
@@ -191,41 +248,16 @@ class Queries:
 
     def _cost(self) -> str:
         """Minor units of what was decided, as a CASE over decision and outcome (and contract, where costs differ)."""
-        return self._case({digest: policy.cost_by_class for digest, policy in self._policies.items()})
+        return case({digest: policy.cost_by_class for digest, policy in self._policies.items()})
 
     def _without(self) -> str:
         tables = {
             digest: dict.fromkeys(policy.decisions, policy.cost_by_class.get(policy.without_model, {}))
             for digest, policy in self._policies.items()
         }
-        return self._case(tables)
-
-    def _case(self, tables: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
-        same = len({repr(table) for table in tables.values()}) == 1
-        chosen = dict([next(iter(tables.items()))]) if same else tables
-        lines = [
-            f"when {_under(digest, same)}{_after(table, decision)}label = '{label}' then {cost}"
-            for digest, table in chosen.items()
-            for decision, costs in _distinct(table).items()
-            for label, cost in costs.items()
-            if cost
-        ]
-        return f"(case {' '.join(lines)} else 0 end)" if lines else "0"
+        return case(tables)
 
 
-def _distinct(table: Mapping[str, Mapping[str, int]]) -> Mapping[str, Mapping[str, int]]:
-    """One line for all decisions where they cost the same."""
-    costs = list(table.values())
-    return {"": costs[0]} if costs and all(one == costs[0] for one in costs) else table
-
-
-def _after(table: Mapping[str, Mapping[str, int]], decision: str) -> str:
-    return f"decision = '{decision}' and " if decision in table else ""
-
-
-def _under(digest: str, same: bool) -> str:
-    return "" if same else f"contract_digest = '{digest}' and "
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+def _half(times: float, what: str, days: str) -> str:
+    half = f"{times!r} * stddev({what}) * sqrt(count(*))"
+    return f"select cast(round({half}, 0) as bigint) from ({days})"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from services.console.facts import Facts, Period
 from shared.contract.capacity import block_bounds
-from shared.events import UseCaseApplied
+from shared.events import ModelReleased, UseCaseApplied
 
 Every = Literal["day", "week", "month"]
 # However late a use case begins to report by itself, so many reports at most are made at once.
@@ -45,15 +45,22 @@ def due(facts: Facts, now: datetime) -> list[Due]:
     """Every report that is due before `now`, the oldest first; none where the contract says nothing of reports.
 
     The first period is the one that holds the day from which the contract wants reports, or that of the first account
-    where this comes later.
+    where this comes later; before a model decides there is nothing to report on.
     """
-    if facts.contract.reporting is None or not facts.contracts:
+    begun = _begun(facts)
+    if facts.contract.reporting is None or begun is None:
         return []
     every = facts.contract.reporting.every
-    known = facts.all_blocks()
-    day = _wanted_since(facts)
-    first = max(day, date.fromisoformat(known.first)) if known else day
+    first = max(_wanted_since(facts), begun)
     return [one for one in _periods(facts, first, every, now) if one.at < now][-_MOST:]
+
+
+def _begun(facts: Facts) -> date | None:
+    """The day of the first account; until there is one, that of the first release."""
+    releases = facts.of(ModelReleased)
+    if known := facts.all_blocks():
+        return date.fromisoformat(known.first)
+    return date.fromisoformat(facts.day_of(releases[0].time)) if releases else None
 
 
 def _wanted_since(facts: Facts) -> date:

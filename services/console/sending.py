@@ -76,11 +76,10 @@ class Sender:
             return 0
         async with self._db.read() as session:
             rows = await NoticeStore(session, self.targets).list_waiting()
-            zones = {row.use_case: await _zone(session, row.use_case) for row in rows}
-        sent = 0
-        for row in rows:
-            if self._may_go(row, zones, now):
-                sent += await self._try(row)
+            zones = {name: await _zone(session, name) for name in {row.use_case for row in rows}}
+        # Side by side: a target that hangs holds up no other.
+        targets = [[row for row in rows if row.target == target] for target in self._urls]
+        sent = sum(await asyncio.gather(*(self._send_to_one(waiting, zones, now) for waiting in targets)))
         async with self._db.read() as session:
             CONSOLE_NOTICES_WAITING.set(await NoticeStore(session, self.targets).count_waiting())
         return sent
@@ -88,13 +87,19 @@ class Sender:
     async def test(self) -> list[dict[str, Any]]:
         """A message to every target, quiet hours or not; how each ended, without its URL."""
         body = "This is a test of Headrace's notifications. Nothing has happened."
-        found = []
-        for name, url in self._urls.items():
-            taken = await send(url, "Headrace: a test", body)
-            found.append({"target": name, "kind": kind_of(url), "sent": taken})
-        return found
+        taken = await asyncio.gather(*(send(url, "Headrace: a test", body) for url in self._urls.values()))
+        return [
+            {"target": name, "kind": kind_of(url), "sent": sent}
+            for (name, url), sent in zip(self._urls.items(), taken, strict=True)
+        ]
+
+    async def _send_to_one(self, rows: Sequence[NoticeRow], zones: Mapping[str, ZoneInfo], now: datetime) -> int:
+        return sum([await self._try(row) for row in rows if self._may_go(row, zones, now)])
 
     def _may_go(self, row: NoticeRow, zones: Mapping[str, ZoneInfo], now: datetime) -> bool:
+        # The first try of what is urgent waits for nothing, not even for the end of the pause after other failures.
+        if row.urgent and not row.attempts:
+            return True
         if monotonic() < self._not_before.get(row.target, (0.0, 0.0))[0]:
             return False
         return row.urgent or not is_quiet(now, zones[row.use_case], self._quiet_hours)

@@ -52,7 +52,7 @@ def standing(facts: Facts, published: frozenset[tuple[str, str]], overdue_after:
     verdicts = [
         *_about_silence(facts),
         *_about_outcomes(facts, judged),
-        *_about_value(judged),
+        *_about_value(facts, judged),
         *_about_limits(facts, judged),
         *_about_changes(facts),
         *_about_reports(facts, published, overdue_after),
@@ -85,7 +85,9 @@ def _about_outcomes(facts: Facts, judged: Sequence[KpiReported]) -> Iterator[Ver
         yield Verdict(rule, "well" if judged else "waiting", found)
 
 
-def _about_value(judged: Sequence[KpiReported]) -> Iterator[Verdict]:
+def _about_value(facts: Facts, judged: Sequence[KpiReported]) -> Iterator[Verdict]:
+    contracts = facts.in_money_of(facts.contract)
+    judged = [report for report in judged if report.contract_digest in contracts]
     if judged and any(report.labelled for report in judged):
         value = sum(report.value_minor for report in judged)
         found = "it saved money" if value > 0 else "it saved nothing"

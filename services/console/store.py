@@ -33,15 +33,23 @@ class EventStore:
         """Every `use_case_applied` of a use case, oldest first."""
         return await self.list_events(use_case, topics=("use_case_applied",))
 
+    async def list_terms(self, use_case: str) -> list[Event]:
+        """Contracts and releases, oldest first: what is expected of a use case."""
+        return await self.list_events(use_case, topics=("use_case_applied", "model_released"))
+
     async def list_ends(self, use_case: str, before: datetime) -> list[Event]:
-        """The first and the last account of event time < `before`: enough to see what is due, and what is silent."""
+        """An account of the first and of the last block, of event time < `before`: what is due, and what is silent.
+
+        The last that was told may correct a day long gone.
+        """
         query = select(EventRow.topic, EventRow.document).where(
             EventRow.use_case == use_case, EventRow.topic == "kpi_reported", EventRow.at < before
         )
+        block = EventRow.document["block"].as_string()
         found = []
-        for order in ((EventRow.at, EventRow.number), (EventRow.at.desc(), EventRow.number.desc())):
+        for order in (block, block.desc()):
             found += [read(topic, document) for topic, document in
-                      await self._session.execute(query.order_by(*order).limit(1))]  # fmt: skip
+                      await self._session.execute(query.order_by(order).limit(1))]  # fmt: skip
         return found
 
     async def list_events(

@@ -8,6 +8,7 @@ from services.console.facts import Facts, Period
 from services.console.words import changed_terms, plain, why_not
 from services.console.words import day as day_in_words
 from shared.events import (
+    ActivationReported,
     DriftDetected,
     Event,
     ModelRejected,
@@ -62,6 +63,8 @@ def _tell(facts: Facts, event: Event) -> Iterator[Entry]:
             yield _released(facts, event, day)
         case ModelRejected():
             yield Entry(day, "tried", f"A newer model was not used: {why_not(event.gate)}.")
+        case ActivationReported(status="refused"):
+            yield Entry(day, "trouble", "A server refused a model, and went on with the one before it.")
         case DriftDetected():
             yield Entry(day, "trouble", "The model began to err more than it should: cases are not as they were.")
         case _:

@@ -1,18 +1,20 @@
 """PURE: the kept events as tables that SQL can be asked of, beside `decisions`, `outcomes` and `joined`."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import polars as pl
 
 from services.console.facts import newest
+from shared.evaluation.reported import COST_ALONE, Reported, bound
 from shared.events import Event, KpiReported, UseCaseApplied
 
 _INSTANT = pl.Datetime("us", "UTC")
 _TEXT, _WHOLE, _NUMBER = pl.String(), pl.Int64(), pl.Float64()
-_BLOCK = {"use_case": _TEXT, "block": _TEXT, "release_sequence": _WHOLE}
+_BLOCK = {"use_case": _TEXT, "block": _TEXT, "contract_digest": _TEXT, "release_sequence": _WHOLE}
 _COUNTS = ("volume", "labelled", "awaiting", "given_up", "positives")
-_MONEY = ("cost_minor", "cost_without_model_minor", "value_minor")
+_MONEY = ("cost_minor", "cost_without_model_minor", "value_minor", "forecast_minor")
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "reports": {
@@ -26,6 +28,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "time": _INSTANT,
     },
     "capacity": {**_BLOCK, "decision": _TEXT, "used": _WHOLE, "places": _WHOLE},
+    "bound": {"use_case": _TEXT, "block": _TEXT, "contract_digest": _TEXT, "what": _TEXT},
     "measured": {**_BLOCK, "name": _TEXT, "value": _NUMBER},
     "contracts": {"use_case": _TEXT, "revision": _WHOLE, "time": _INSTANT, "term": _TEXT, "value": _NUMBER,
                   "text": _TEXT},
@@ -34,6 +37,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 MEANINGS = {
     "reports": "the newest account of each block and release: counts, and money in minor units",
     "capacity": "of each block and release: places of a decision, and how many were used",
+    "bound": "of each block: which constraints bound, whatever releases served; or cost alone",
     "measured": "every other number of a block and release, by name",
     "contracts": "every term of every revision of the contracts, by its dotted name",
     "history": "every lifecycle event",
@@ -48,6 +52,7 @@ def frames_of(events: Sequence[Event]) -> dict[str, pl.DataFrame]:
     rows: dict[str, Iterable[tuple[Any, ...]]] = {
         "reports": (_report(one) for one in kpis),
         "capacity": (line for one in kpis for line in _capacity(one)),
+        "bound": _bound(kpis),
         "measured": (line for one in kpis for line in _measured(one)),
         "contracts": (line for one in applied for line in _terms(one)),
         "history": ((_use_case(one), one.topic, one.time, one.id) for one in once),
@@ -67,8 +72,8 @@ def _use_case(event: Event) -> str:
     return str(getattr(event, "use_case", ""))
 
 
-def _key(report: KpiReported) -> tuple[str, str, int]:
-    return report.use_case, report.block, report.release_sequence
+def _key(report: KpiReported) -> tuple[str, str, str, int]:
+    return report.use_case, report.block, report.contract_digest, report.release_sequence
 
 
 def _report(one: KpiReported) -> tuple[Any, ...]:
@@ -79,6 +84,20 @@ def _report(one: KpiReported) -> tuple[Any, ...]:
 def _capacity(one: KpiReported) -> Iterator[tuple[Any, ...]]:
     for name, places in one.capacity_limit.items():
         yield *_key(one), name, one.capacity_used.get(name, 0), places
+
+
+def _bound(reports: Iterable[KpiReported]) -> Iterator[tuple[Any, ...]]:
+    for use_case, of_use_case in groupby(reports, key=lambda report: report.use_case):
+        known = list(of_use_case)
+        contracts = {one.block: one.contract_digest for one in known}
+        for block, constraints in bound([_told(one) for one in known]).items():
+            for what in constraints or (COST_ALONE,):
+                yield use_case, block, contracts[block], what
+
+
+def _told(one: KpiReported) -> Reported:
+    numbers = {name: getattr(one, name) for name in ("capacity_limit", "capacity_used", "reasons")}
+    return Reported(one.block, one.release_sequence, one.contract_digest, numbers)
 
 
 def _measured(one: KpiReported) -> Iterator[tuple[Any, ...]]:

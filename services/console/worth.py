@@ -6,15 +6,14 @@ from functools import partial
 from scipy.stats import t as student
 
 from services.console.facts import Facts, Period
-from services.console.figures import Asker, Figure, Series
+from services.console.figures import Asker, Figure, Sentence, Series
 from services.console.queries import Queries
 from services.console.words import count, decimal, money, plain
 from shared.contract.schema import Contract
 from shared.evaluation.estimates import Estimate, NotEstimated
-from shared.evaluation.period import PeriodValue, Reported, period_value
+from shared.evaluation.period import PeriodValue, period_value
+from shared.evaluation.reported import Reported
 
-# A sentence: words and the numbers in it.
-Sentence = tuple[str | Figure, ...]
 # Below this many days a range would say more than is known.
 _DAYS_FOR_A_RANGE = 8
 NOT_CAUSAL = (
@@ -48,11 +47,11 @@ class Worth:
 
 
 def worth(facts: Facts, period: Period, queries: Queries, asker: Asker) -> Worth:
-    """Every number is asked for here."""
-    contract = facts.contract
+    """Every number is asked for here; money is that of the newest contract in the period."""
+    contract = queries.newest
     in_money = partial(money, digits=contract.digits, currency=contract.currency)
     per_case = partial(_per_case, contract)
-    causal, cause = _cause(facts, period, asker)
+    causal, cause = _cause(facts, period, queries, asker)
     return Worth(
         value=asker.one("saved against deciding without a model", queries.value(), in_money),
         cost=asker.one("cost of what was decided", queries.cost(), in_money),
@@ -80,10 +79,9 @@ def _range(contract: Contract, queries: Queries, asker: Asker) -> Sentence:
     """A plain 95 % interval (Student's t) of the judged days, the same as that of `headrace value`."""
     in_money = partial(money, digits=contract.digits, currency=contract.currency)
     days = asker.one("days that can be judged", queries.judged_days(), count)
-    number = int(days.value or 0)
-    if number < _DAYS_FOR_A_RANGE:
+    times = times_of(days)
+    if times is None:
         return ()
-    times = round(float(student.ppf(0.975, number - 1)), 4)
     saved = asker.one("saved on the days that can be judged", queries.judged_value(), in_money)
     margin = asker.one("what chance alone could add to that or take from it", queries.margin(times), in_money)
     return (
@@ -93,40 +91,49 @@ def _range(contract: Contract, queries: Queries, asker: Asker) -> Sentence:
     )  # fmt: skip
 
 
-def _cause(facts: Facts, period: Period, asker: Asker) -> tuple[bool, Sentence]:
-    contract = facts.contract
+def times_of(days: Figure) -> float | None:
+    """How many standard deviations a plain 95 % range reaches; None where so few days tell nothing."""
+    number = int(days.value or 0)
+    return None if number < _DAYS_FOR_A_RANGE else round(float(student.ppf(0.975, number - 1)), 4)
+
+
+def _cause(facts: Facts, period: Period, queries: Queries, asker: Asker) -> tuple[bool, Sentence]:
+    contract = queries.newest
     reports = [
-        Reported(one.block, one.release_sequence, one.contract_digest, one.model_dump()) for one in facts.within(period)
+        Reported(one.block, one.release_sequence, one.contract_digest, one.model_dump())
+        for one in facts.within(period)
+        if one.contract_digest in queries.contracts
     ]
-    currencies = {str(one["currency"]) for one in reports}
-    if len(currencies) != 1:
+    # The command that tells these numbers refuses a period of two currencies.
+    if not reports or queries.only:
         return False, (NOT_CAUSAL,)
-    found = period_value(facts.use_case, reports, contract.digits)
+    found = period_value(facts.use_case, reports, [contract.digits])
     if isinstance(found.causal, NotEstimated):
-        set_aside = any("control" in one.sampled.arms for one in reports)
-        return False, (TOO_FEW if set_aside else NOT_CAUSAL, *_of_all(facts, period, found, asker))
-    told = _estimate("causal.estimate", facts, period, found.causal, asker)
+        set_aside = any("control" in one["arms"] for one in reports)
+        return False, (TOO_FEW if set_aside else NOT_CAUSAL, *_of_all(facts, period, contract, found, asker))
+    told = _estimate("causal.estimate", facts, period, contract, found.causal, asker)
     sentence = (
         "Some cases, drawn at random, were decided without the model. Measured against those ", told["drawn"],
         ", the model itself earned about ", told["minor"], ": in nineteen of twenty such draws the true sum lies "
         "between ", told["low"], " and ", told["high"], ".",
     )  # fmt: skip
-    return True, (*sentence, *_of_all(facts, period, found, asker))
+    return True, (*sentence, *_of_all(facts, period, contract, found, asker))
 
 
-def _of_all(facts: Facts, period: Period, found: PeriodValue, asker: Asker) -> Sentence:
+def _of_all(facts: Facts, period: Period, contract: Contract, found: PeriodValue, asker: Asker) -> Sentence:
     """What cases that never show an outcome were worth, from those that were looked into at random."""
     if not isinstance(found.of_all, Estimate):
         return ()
-    told = _estimate("estimate_of_all_cases.estimate", facts, period, found.of_all, asker)
+    told = _estimate("estimate_of_all_cases.estimate", facts, period, contract, found.of_all, asker)
     return (
         " Cases that never show their outcome were looked into at random: with all of them it saved about ",
         told["minor"], ", between ", told["low"], " and ", told["high"], ".",
     )  # fmt: skip
 
 
-def _estimate(path: str, facts: Facts, period: Period, found: Estimate, asker: Asker) -> dict[str, Figure]:
-    contract = facts.contract
+def _estimate(
+    path: str, facts: Facts, period: Period, contract: Contract, found: Estimate, asker: Asker
+) -> dict[str, Figure]:
     in_money = partial(money, digits=contract.digits, currency=contract.currency)
     command = f"headrace value {facts.use_case} --from {period.first} --to {period.last} --json"
     values = {"minor": found.minor, "low": found.low, "high": found.high, "drawn": found.drawn}

@@ -43,18 +43,19 @@ class Monitor:
         self.contracts = Contracts()
         self.lease = Lease(self.db, f"monitor-{settings.instance}", settings.monitor_lease_seconds)
         leased = self.db.fenced_by(self.lease.fence)
+        baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
         self.closing = Closing(
             leased,
             settings.feedback_location,
             self.contracts,
             settings.monitor_keep_days,
+            baselines,
             patient=settings.clock == "wall",
         )
         self.rollbacks = Rollbacks(leased, self.contracts)
         self.technical = TechnicalRollbacks(leased, settings.feedback_location, self.contracts)
         self.measured = MeasuredRollbacks(leased, self.contracts)
-        self.baselines = Baselines(PackageStore(settings.packages_location), settings.home / "monitor" / "packages")
-        self.drifting = Drifting(leased, settings.feedback_location, self.contracts, self.baselines, settings.seed)
+        self.drifting = Drifting(leased, settings.feedback_location, self.contracts, baselines, settings.seed)
         router = ServiceRouter("monitor", settings.instance, settings.kafka_session_seconds)
         add_handlers(router)
         self.service = Service(
@@ -124,7 +125,7 @@ def make_app(settings: MonitorSettings) -> FastAPI:
     monitor = Monitor(settings)
     app = build_app(monitor.service)
     app.state.feedback = settings.feedback_location
-    app.state.values = Values(monitor.db, monitor.contracts, monitor.baselines)
+    app.state.values = Values(monitor.db, monitor.contracts)
     return app
 
 

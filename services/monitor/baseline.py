@@ -1,6 +1,7 @@
 """Reads from a package what its blocks are compared with: its bins and its out-of-sample blocks."""
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from services.monitor.block_statistics import BlockStatistics, Kind, excess_loss
 from shared.contract.policy import derive_policy
 from shared.contract.replay import decide_in_order
 from shared.contract.schema import Contract
+from shared.evaluation.out_of_sample import value_per_case
 from shared.feedback.accounting import countable
 from shared.package import Package, PackageStore, ReferenceRow, read_package
 
@@ -29,6 +31,14 @@ class Baseline:
     blocks: tuple[BlockStatistics, ...]
     decided: dict[str, Expected] = field(default_factory=dict, compare=False)
     gaps: dict[str, list[float]] = field(default_factory=dict, compare=False)
+    promised: dict[str, Fraction | None] = field(default_factory=dict, compare=False)
+
+    def value_per_case(self, contract: Contract) -> Fraction | None:
+        """Return what its reference rows promise for a case under a contract, minor units; None without a row."""
+        if contract.digest not in self.promised:
+            policy = derive_policy(contract, self.package.demand())
+            self.promised[contract.digest] = value_per_case(contract, policy, self.package.reference().rows)
+        return self.promised[contract.digest]
 
     def cost_per_case(self, contract: Contract) -> float:
         """Return the mean cost in minor units of its labelled reference rows, decided under a contract."""

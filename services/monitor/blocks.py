@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from typing import Any, Literal
 
 import polars as pl
@@ -47,10 +48,16 @@ class BlockReport:
     incidents: list[str]
     measured: dict[str, dict[str, Any]] = field(default_factory=dict)
     capacity_changes: list[dict[str, Any]] = field(default_factory=list)
+    forecast_minor: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return asdict(self)
+
+    def with_forecast(self, per_case: Fraction | None) -> "BlockReport":
+        """Beside it what the package promised for the cases that were not control cases; an estimate."""
+        by_model = self.volume - self.reasons.get("control", 0)
+        return self if per_case is None else replace(self, forecast_minor=round(per_case * by_model))
 
 
 def report_block(

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from services.monitor import metrics
+from services.monitor.baseline import Baselines
 from services.monitor.blocks import BlockReport, report_block, transitions
 from services.monitor.capacity import CapacityStore
 from services.monitor.changes import find_changes
@@ -56,10 +58,12 @@ class Closing:
         location: str | Path,
         contracts: Contracts,
         keep_days: int | None = None,
+        baselines: Baselines | None = None,
         *,
         patient: bool = False,
     ) -> None:
         self._db, self._location, self._contracts, self._keep_days = db, location, contracts, keep_days
+        self._baselines = baselines
         self._patient, self._outcomes_after = patient, 0.0
 
     async def step(self, now: dt.datetime) -> None:
@@ -125,11 +129,22 @@ class Closing:
             numbers = told.get((row.block, row.release_sequence))
             said = words.get(row.block, ())
             report = report_block(frame.filter(of_row), contract, row.block, now, numbers, said)
+            report = report.with_forecast(self._promised(row, contract))
             if row.judged is not None and report.status == "closed":
                 # Rows came late to a block that was judged early: it does not become unjudged.
                 report = replace(report, status="judged", mature=True)
             judged.append(Judged(row, report, _due_at(contract, row.block, report)))
         return judged
+
+    def _promised(self, row: BlockRow, contract: Contract) -> Fraction | None:
+        """What the package promises for a case; a block is reported without it when the package cannot be read."""
+        try:
+            return self._baselines.get(row.package_digest).value_per_case(contract) if self._baselines else None
+        except Exception as error:
+            # Whatever a store's client raises: what was realised is told all the same.
+            said = {"use_case": row.use_case, "package": row.package_digest, "error": repr(error)[:300]}
+            log.warning("a package promises nothing", extra=said)
+            return None
 
     def judge_again(
         self, use_case: str, rows: Sequence[BlockRow], versions: Versions, now: dt.datetime

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
-from shared.contract import Policy, cost_minor, decide_in_order, outcome_problem
+from shared.contract import Contract, Policy, cost_minor, decide_in_order, outcome_problem
 
 
 class Row(Protocol):
@@ -48,8 +48,11 @@ def labelled(policy: Policy, rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if is_known(policy, row)]
 
 
-def count_money(policy: Policy, rows: Sequence[Row]) -> Money:
-    """Decide the rows again, in the order given, with a capacity ledger of their own; count the labelled ones."""
+def count_money(policy: Policy, rows: Sequence[Row], seen: Mapping[str, Fraction] | None = None) -> Money:
+    """Decide the rows again, in the order given, with a capacity ledger of their own; count the labelled ones.
+
+    `seen`: decision -> which share of its cases shows a label at all; 1 for those that are not named.
+    """
     decisions: dict[str, Fraction] = {}
     cost = without = Fraction(0)
     known = volume = 0
@@ -66,11 +69,20 @@ def count_money(policy: Policy, rows: Sequence[Row]) -> Money:
             decisions[decision] = decisions.get(decision, Fraction(0)) + weight * count
         told = [pair for pair in zip(chosen, block, strict=True) if is_known(policy, pair[1])]
         known += len(told)
-        cost += weight * sum(cost_of_row(policy, decision, row) for decision, row in told)
-        without += weight * sum(cost_of_row(policy, policy.without_model, row) for _, row in told)
+        for decision, pairs in _by_decision(told).items():
+            counted = weight * (seen or {}).get(decision, 1)
+            cost += counted * sum(cost_of_row(policy, decision, row) for row in pairs)
+            without += counted * sum(cost_of_row(policy, policy.without_model, row) for row in pairs)
         volume += block[0].volume
-    counted = {name: decisions[name] for name in policy.decisions if decisions.get(name)}
-    return Money(len(blocks), volume, known, counted, cost, without)
+    named = {name: decisions[name] for name in policy.decisions if decisions.get(name)}
+    return Money(len(blocks), volume, known, named, cost, without)
+
+
+def _by_decision(told: Iterable[tuple[str, Row]]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for decision, row in told:
+        found.setdefault(decision, []).append(row)
+    return found
 
 
 def is_known(policy: Policy, row: Row) -> bool:
@@ -112,10 +124,13 @@ def share_of(limit: int, block: Sequence[Row]) -> int:
     return limit * len(block) // block[0].volume
 
 
-def value_per_case(policy: Policy, rows: Sequence[Row]) -> Fraction | None:
+def value_per_case(contract: Contract, policy: Policy, rows: Sequence[Row]) -> Fraction | None:
     """What a case is worth by these rows, in minor units: the forecast of a block is this, times its cases.
 
-    None without a row. Cases without a label add nothing, here as in what is realised.
+    None without a row. Cases without a label add nothing, here as in what is realised: where only some decisions show
+    one, the others count with the share that is labelled at random.
     """
-    counted = count_money(policy, rows)
+    shown, audited = contract.label.observed_when, Fraction(str(contract.audit_share))
+    hidden = () if shown == "always" else [name for name in policy.decisions if name not in shown]
+    counted = count_money(policy, rows, dict.fromkeys(hidden, audited))
     return counted.value / counted.volume if counted.volume else None

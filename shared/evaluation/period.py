@@ -6,7 +6,6 @@ Realised sums are exact. What is an estimate is named so, has an interval, and e
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
@@ -23,41 +22,13 @@ from shared.evaluation.estimates import (
     causal_value,
     value_of_all,
 )
+from shared.evaluation.reported import Reported, bound, places_of
 
 OVER_BLOCKS = (
     "plain 95 % interval (Student's t) of the total over judged blocks, taken as independent: how much such a total "
     "varies from one period to the next; good for one look at blocks that were chosen before, not for a look every day"
 )
 Interval = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Reported:
-    """The newest report of one release in one block, as `kpi_reported` carries it."""
-
-    block: str
-    release_sequence: int
-    contract_digest: str
-    numbers: Mapping[str, Any]
-
-    def __getitem__(self, name: str) -> Any:
-        return self.numbers[name]
-
-    @property
-    def judged(self) -> bool:
-        """Whether its labels are in, as far as they come at all."""
-        return bool(self["status"] != "closed")
-
-    @property
-    def by_model(self) -> int:
-        """Cases that were not control cases."""
-        return int(self["volume"]) - int(self["reasons"].get("control", 0))
-
-    @property
-    def sampled(self) -> Sampled:
-        """Its arms."""
-        arms = {name: ArmTotals(**dict(arm)) for name, arm in (self.numbers.get("arms") or {}).items()}
-        return Sampled(self.block, self.contract_digest, arms)
 
 
 @dataclass(frozen=True)
@@ -136,13 +107,10 @@ class PeriodValue:
         }
 
 
-def period_value(
-    use_case: str, reports: Iterable[Reported], digits: int, forecasts: Mapping[int, Fraction] | None = None
-) -> PeriodValue:
-    """The value of the blocks of these reports, one per block and release.
+def period_value(use_case: str, reports: Iterable[Reported], digits: Sequence[int]) -> PeriodValue:
+    """The value of the blocks of these reports, one per block and release; `digits` of the currency in each of them.
 
-    `digits` of the currency; `forecasts`: release sequence -> value per case in minor units that its package's
-    out-of-sample rows promise. ValueError without a report, or when the currency changes within the period.
+    ValueError without a report, or when the currency or its digits change within the period.
     """
     every = sorted(reports, key=lambda one: (one.block, one.release_sequence))
     if not every:
@@ -150,15 +118,18 @@ def period_value(
     currencies = list(dict.fromkeys(str(one["currency"]) for one in every))
     if len(currencies) > 1:
         raise ValueError(f"the currency changed from {currencies[0]} to {currencies[1]}: ask for each part by itself")
+    if len(set(digits)) > 1:
+        raise ValueError(f"the digits of {currencies[0]} that are counted changed: ask for each part by itself")
     judged = [one for one in every if one.judged]
     per_block = _sums(judged, "value_minor")
-    causal = causal_value([one.sampled for one in judged])
+    causal = causal_value([sampled(one) for one in judged])
+    limits = bound(every)
     return PeriodValue(
         use_case=use_case,
         first=every[0].block,
         last=every[-1].block,
         currency=currencies[0],
-        minor_digits=digits,
+        minor_digits=digits[0],
         blocks=len({one.block for one in every}),
         judged_blocks=len(per_block),
         **{name: sum(int(one[name]) for one in every) for name in ("volume", "labelled", "awaiting", "given_up")},
@@ -172,13 +143,19 @@ def period_value(
         },
         judged_value_minor=sum(per_block.values()),
         judged_interval=over_blocks(list(per_block.values())),
-        forecast=_against(judged, forecasts or {}),
+        forecast=_against(judged),
         causal=causal,
-        of_all=value_of_all([one.sampled for one in judged]) if any(one["selected"] for one in every) else None,
+        of_all=value_of_all([sampled(one) for one in judged]) if any(one["selected"] for one in every) else None,
         withheld_minor=_withheld(judged, causal),
         incidents=sum(len(one["incidents"]) for one in every),
-        by_block=tuple(_line(one, forecasts or {}) for one in every),
+        by_block=tuple(_line(one, limits) for one in every),
     )
+
+
+def sampled(one: Reported) -> Sampled:
+    """The arms of a block."""
+    arms = {name: ArmTotals(**dict(arm)) for name, arm in (one.numbers.get("arms") or {}).items()}
+    return Sampled(one.block, one.contract_digest, arms)
 
 
 def over_blocks(values: Sequence[float]) -> Interval | None:
@@ -205,35 +182,24 @@ def _counted(reports: Iterable[Reported], name: str) -> dict[str, int]:
 
 
 def _capacity(reports: Sequence[Reported]) -> dict[str, Capacity]:
-    """A day has one ledger, whatever releases served on it: the largest limit of theirs, and what all used."""
-    limits: dict[tuple[str, str], int] = {}
-    used: Counter[tuple[str, str]] = Counter()
-    for one in reports:
-        for name, limit in one["capacity_limit"].items():
-            key = (name, one.block)
-            limits[key] = max(limits.get(key, 0), int(limit))
-            used[key] += int(one["capacity_used"].get(name, 0))
+    places = places_of(reports)
     found = {}
-    for name in sorted({name for name, _ in limits}):
-        keys = [key for key in limits if key[0] == name]
-        full = sum(used[key] >= limits[key] for key in keys)
-        found[name] = Capacity(sum(limits[key] for key in keys), sum(used[key] for key in keys), len(keys), full)
+    for name in sorted({name for name, _ in places}):
+        of_name = [one for (each, _), one in places.items() if each == name]
+        limit, used = sum(one.limit for one in of_name), sum(one.used for one in of_name)
+        found[name] = Capacity(limit, used, len(of_name), sum(one.full for one in of_name))
     return found
 
 
-def _against(judged: Sequence[Reported], forecasts: Mapping[int, Fraction]) -> Against | None:
-    known = [one for one in judged if one.release_sequence in forecasts]
+def _against(judged: Sequence[Reported]) -> Against | None:
+    known = [one for one in judged if one.forecast_minor is not None]
     if not known:
         return None
-    realised = _sums(known, "value_minor")
-    expected: dict[str, Fraction] = {}
-    for one in known:
-        expected[one.block] = expected.get(one.block, Fraction(0)) + forecasts[one.release_sequence] * one.by_model
-    differences = [float(realised[block] - expected[block]) for block in realised]
+    realised, expected = _sums(known, "value_minor"), _sums(known, "forecast_minor")
     return Against(
-        forecast_minor=round(sum(expected.values())),
+        forecast_minor=sum(expected.values()),
         realised_minor=sum(realised.values()),
-        difference_interval=over_blocks(differences),
+        difference_interval=over_blocks([realised[block] - expected[block] for block in realised]),
         blocks=len(realised),
         without_forecast=len({one.block for one in judged} - realised.keys()),
     )
@@ -243,27 +209,16 @@ def _withheld(judged: Sequence[Reported], causal: Estimate | NotEstimated) -> in
     """What the control cases would have earned at the model's mean: the price of knowing; an estimate."""
     if isinstance(causal, NotEstimated) or not causal.cases:
         return None
-    control = sum(one.sampled.arms["control"].cases for one in judged if "control" in one.sampled.arms)
+    control = sum(sampled(one).arms["control"].cases for one in judged if "control" in sampled(one).arms)
     return round(causal.minor * control / causal.cases)
 
 
-def _line(one: Reported, forecasts: Mapping[int, Fraction]) -> dict[str, Any]:
+def _line(one: Reported, limits: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     names = ("status", "volume", "labelled", "cost_minor", "cost_without_model_minor", "value_minor", "decisions")
-    forecast = forecasts.get(one.release_sequence)
     return {
         "block": one.block,
         "release_sequence": one.release_sequence,
         **{name: one[name] for name in (*names, "reasons", "capacity_limit", "capacity_used", "incidents")},
-        "forecast_minor": None if forecast is None else round(forecast * one.by_model),
-        "bound": bound(one),
+        "forecast_minor": one.forecast_minor,
+        "bound": list(limits[one.block]),
     }
-
-
-def bound(one: Reported) -> list[str]:
-    """Which constraints bound in a block: a capacity that was used up, cases decided otherwise for one, flagged cases.
-
-    [] where every case of the model got the decision that costs least.
-    """
-    full = [name for name, limit in one["capacity_limit"].items() if int(one["capacity_used"].get(name, 0)) >= limit]
-    reasons = [name for name in ("capacity", "flagged", "control") if one["reasons"].get(name)]
-    return [*(f"{name} used up" for name in full), *reasons]

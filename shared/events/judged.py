@@ -44,6 +44,7 @@ class KpiReported(Event):
 
     `arms`, where the contract takes a control or an audit share: control (decided without the model), model, and hidden
     (decided by the model, with no label but of an audit). Sums are realised; an estimate made of them is not in here.
+    `forecast_minor` is the value that the package's out-of-sample rows promise for the cases that the model decided.
     """
 
     topic: ClassVar[str] = "kpi_reported"
@@ -76,6 +77,7 @@ class KpiReported(Event):
     cost_minor: Minor
     cost_without_model_minor: Minor
     value_minor: Minor
+    forecast_minor: Minor | None = None
     quality: Numbers = {}
     estimated: EstimatedBlock | None = None
     incidents: Annotated[list[Text], Field(max_length=64)] = []

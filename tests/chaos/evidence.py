@@ -4,7 +4,6 @@ import sqlite3
 from collections import Counter, defaultdict
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -123,9 +122,7 @@ def _money(scenario: Scenario, system: System, events: list[Event], rows: pl.Dat
     """Value by block: the tables' rows priced one by one, the monitor's database, and what `headrace value` reports."""
     use_case, days = scenario.contract.use_case, scenario.days
     past = past_of(use_case, events)
-    with TemporaryDirectory() as cache:
-        settings = SpineSettings(home=system.home)
-        told = make(past, use_case, days[0], days[-1], scenario.end, settings, Path(cache))
+    told = make(past, use_case, days[0], days[-1], scenario.end, SpineSettings(home=system.home).feedback_location)
     question = (
         "SELECT block, sum(json_extract(report, '$.value_minor')) FROM monitor_blocks WHERE report IS NOT NULL "
         "GROUP BY block"

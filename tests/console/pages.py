@@ -9,6 +9,9 @@ from html.parser import HTMLParser
 from headrace.query import ask, tables_of
 from services.console.words import JARGON
 
+# What an attacker would write wherever a person may write.
+SCRIPT = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+_DAYS = re.compile(r"\d{1,2} [A-Z][a-z]+ \d{4}")
 _ENDLESS = {"meta", "link", "img", "br", "hr", "input", "line", "path"}
 
 
@@ -95,6 +98,12 @@ def differing(page: Read, given: dict[str, str]) -> list[str]:
     """Numbers that are not what their query answers."""
     return [f"{one.text} ({one.value}) is {given[one.target]} at {one.target}" for one in page.numbers
             if one.target in given and given[one.target] != one.value]  # fmt: skip
+
+
+def loose_numbers(page: Read) -> list[str]:
+    """Numbers that lead to no query, days aside; what people wrote themselves is none of the page's."""
+    loose = _DAYS.sub("", page.loose.replace(SCRIPT, "").replace("\n", " "))
+    return re.findall(r".{0,30}\d[\d.,]*.{0,30}", loose)
 
 
 def asked(command: str) -> tuple[str, str]:

@@ -16,13 +16,20 @@ SECRET = "s3cret-of-the-target"
 
 @dataclass
 class Targets:
-    """What arrived: (title, body). The webhook refuses while `refusing` is above 0, counting down."""
+    """What arrived: (title, body). The webhook refuses while `refusing` is above 0, counting down.
+
+    While `hangs` it holds what comes and answers nothing; `held` requests are in its hands.
+    """
 
     smtp_port: int = 0
     hook_port: int = 0
     mails: list[tuple[str, str]] = field(default_factory=list)
     posts: list[tuple[str, str]] = field(default_factory=list)
     refusing: int = 0
+    hangs: bool = False
+    held: int = 0
+    both_held: asyncio.Event = field(default_factory=asyncio.Event)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def mail_url(self) -> str:
@@ -51,6 +58,16 @@ class Targets:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
         told: dict[str, Any] = json.loads(await reader.readexactly(length))
+        if self.hangs:
+            self.held += 1
+            if self.held == 2:
+                self.both_held.set()
+            # Until it is let go, or the sender has had enough.
+            done = (asyncio.ensure_future(self.let_go.wait()), asyncio.ensure_future(reader.read()))
+            await asyncio.wait(done, return_when=asyncio.FIRST_COMPLETED)
+            self.held -= 1
+            writer.close()
+            return
         refused, self.refusing = self.refusing > 0, max(self.refusing - 1, 0)
         if not refused:
             self.posts.append((told["title"], told["message"]))

@@ -14,8 +14,10 @@ from playwright.sync_api import Browser, Page
 
 from services.console.reading import Pages
 from tests.console.browser import CHROMIUM, WIDTHS, check_links, check_width, open_browser, open_page, smallest_letter
+from tests.console.test_odd_worlds import DEAR, Past
 from tests.console.test_states import LATE
 from tests.console.world import World
+from tests.feedback.contracts import flights_contract
 
 _CI = os.environ.get("CI", "").lower() == "true"
 pytestmark = pytest.mark.skipif(
@@ -41,7 +43,17 @@ async def _make(folder: Path) -> dict[str, str]:
     pages = Pages(world.db, world.location)
     report, portfolio = await pages.report("flights", now), await pages.portfolio(now, LATE)
     await world.close()
-    return {"report": report, "portfolio": portfolio}
+    return {"report": report, "portfolio": portfolio, "wide": await _wide(folder / "wide")}
+
+
+async def _wide(folder: Path) -> str:
+    """Sums of many digits, and words without a place to break them."""
+    people = {"owner": "a" * 64, "sponsors": ["b" * 64], "signed_by": {"owner": "a" * 64}}
+    past, world = Past(flights_contract(decisions=DEAR, objective="x" * 500, **people)).live(range(9)), World(folder)
+    now = await world.play(past.terms, (past.decided, past.ended), past.told, 11)
+    page = await Pages(world.db, world.location).report("flights", now)
+    await world.close()
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +62,7 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture(params=[(name, width) for name in ("report", "portfolio") for width in WIDTHS], ids="-".join)
+@pytest.fixture(params=[(name, width) for name in ("report", "portfolio", "wide") for width in WIDTHS], ids="-".join)
 def page(request: pytest.FixtureRequest, browser: Browser, pages: dict[str, Path]) -> Iterator[Page]:
     name, width = request.param
     with open_page(browser, pages[name], width) as opened:

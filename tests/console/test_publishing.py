@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from services.console.handlers import on_use_case_applied
+from services.console.handlers import keep, on_use_case_applied
 from services.console.publishing import Publishing
 from services.console.schedule import period_around
 from services.console.store import ReportStore
@@ -15,7 +15,8 @@ from services.console.tables import NoticeRow
 from shared.events import ReportPublished, from_record
 from shared.spine.outbox import OutboxRow
 from tests.console.pages import read
-from tests.console.world import DAY, SECOND, START, World, applied
+from tests.console.test_sending import account
+from tests.console.world import DAY, SECOND, START, World, applied, released
 from tests.feedback.contracts import flights_contract
 
 WEEKLY = flights_contract(reporting={"every": "week"}, decisions=SECOND.to_json()["decisions"])
@@ -84,6 +85,56 @@ async def test_a_period_whose_accounts_are_missing_gets_no_report_and_is_an_inci
         "flights:overdue:2013-04-14",
         "flights:silent:2013-03-24",
     ]
+
+
+async def test_a_report_that_cannot_be_made_is_overdue_in_the_end(world: World) -> None:
+    for file in Path(world.location, "decisions").rglob("*.parquet"):
+        file.write_bytes(b"torn")
+    await publishing(world, ("desk",)).step(DUE + timedelta(hours=26))
+    assert await published(world) == []
+    assert await told(world) == ["flights:overdue:2013-03-10"]
+
+
+async def test_a_correction_of_a_day_long_gone_is_no_silence(tmp_path: Path) -> None:
+    busy = World(tmp_path)
+    now = await busy.live()
+    old = account("2013-03-02", revision=9, contract_digest=SECOND.digest).model_copy(update={"time": now - DAY / 8})
+    await keep(busy.db, old)
+    await publishing(busy, ("desk",)).step(now)
+    assert await told(busy) == []
+    await busy.close()
+
+
+async def test_before_a_model_decides_no_report_is_due_nor_overdue(tmp_path: Path) -> None:
+    waiting = World(tmp_path)
+    await waiting.db.create_tables()
+    await on_use_case_applied(applied(WEEKLY), waiting.db, ())
+    await publishing(waiting, ("desk",)).step(START + 40 * DAY)
+    assert await told(waiting) == []
+    # A model that decides and has no case is another thing: its reports are missing.
+    await keep(waiting.db, released(1, "first", START + 20 * DAY))
+    await publishing(waiting, ("desk",)).step(START + 40 * DAY)
+    assert await told(waiting) == ["flights:overdue:2013-03-31"]
+    await waiting.close()
+
+
+async def test_a_week_of_two_currencies_tells_the_sum_of_the_newer(tmp_path: Path) -> None:
+    changing = World(tmp_path)
+    await changing.db.create_tables()
+    euro = flights_contract(reporting={"every": "week"}, currency="EUR")
+    for terms in (applied(WEEKLY), applied(euro, 2, START + 5 * DAY, changed=["currency"])):
+        await on_use_case_applied(terms, changing.db, ())
+    days = {day: WEEKLY if day < 7 else euro for day in range(4, 11)}
+    heard = [
+        account(f"2013-03-{day:02}", value_minor=day, contract_digest=contract.digest, currency=contract.currency)
+        for day, contract in days.items()
+    ]
+    for one in [released(1, "first", START), *heard]:
+        await keep(changing.db, one)
+    await publishing(changing, ("desk",)).step(DUE + DAY)
+    (event,) = await published(changing)
+    assert (event.currency, event.value_minor, event.volume) == ("EUR", 7 + 8 + 9 + 10, 40)
+    await changing.close()
 
 
 async def test_a_contract_that_says_nothing_gets_none(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Notifications reach a real mail server and a real webhook: each incident once, at once or after quiet hours."""
 
+import asyncio
 import io
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -19,6 +20,7 @@ from services.console.tables import NoticeRow
 from shared.events import Event, KpiReported, ModelReleased
 from shared.spine.clock import Clock
 from shared.spine.db import Database
+from shared.spine.errors import PermanentError
 from tests.console.targets import SECRET, Targets, open_targets
 from tests.console.world import applied, released
 from tests.containers import database_url
@@ -135,6 +137,33 @@ async def test_what_was_not_taken_is_tried_again_also_after_a_restart(console: C
     assert (len(targets.mails), len(targets.posts)) == (1, 1)
 
 
+async def test_a_target_that_hangs_holds_up_no_other(console: Console, targets: Targets) -> None:
+    targets.hangs = True
+    console.sender = Sender(console.db, console.clock, (targets.hook_url, f"{targets.hook_url}/2"), HOURS, 30.0, 50)
+    await console.hear(back())
+    sending = asyncio.create_task(console.sender.send_waiting())
+    held = asyncio.create_task(targets.both_held.wait())
+    # Neither has been answered when the other is asked.
+    await asyncio.wait({sending, held}, return_when=asyncio.FIRST_COMPLETED)
+    assert held.done()
+    targets.let_go.set()
+    assert await sending == 0
+    assert await console.states() == {"flights:rollback:4": ["waiting", "waiting"]}
+
+
+async def test_a_rollback_does_not_wait_for_the_pause_after_another_failure(console: Console, targets: Targets) -> None:
+    console.clock.set(MORNING)
+    targets.refusing = 1
+    await console.hear(account("2013-03-03", [COST]))
+    await console.sender.send_waiting()
+    assert (len(targets.mails), len(targets.posts)) == (1, 0)
+    await console.hear(back())
+    await console.sender.send_waiting()
+    # It is taken, so the target answers again: what waited for it follows at once.
+    assert [title for title, _ in targets.posts] == ["flights: the model was taken back", "flights: a limit was broken"]
+    assert len(targets.mails) == 2
+
+
 async def test_a_target_that_never_takes_it_is_given_up_and_counted(console: Console, targets: Targets) -> None:
     targets.refusing = 3
     await console.hear(back())
@@ -144,6 +173,12 @@ async def test_a_target_that_never_takes_it_is_given_up_and_counted(console: Con
     assert await console.states() == {"flights:rollback:4": ["given_up", "sent"]}
     console.restart()
     assert await console.sender.send_waiting() == 0
+
+
+async def test_an_account_of_no_day_is_a_dead_letter_and_no_page_that_fails(console: Console) -> None:
+    with pytest.raises(PermanentError, match="block: '2013-W10' is no calendar day"):
+        await console.hear(account("2013-W10"))
+    assert await console.states() == {}
 
 
 async def test_what_is_long_over_is_told_to_nobody(console: Console) -> None:

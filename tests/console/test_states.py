@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.console.facts import Facts, facts_of
+from services.console.handlers import on_use_case_applied
 from services.console.reading import Pages
 from services.console.states import ORDER, Standing, standing
 from services.console.store import EventStore
@@ -82,3 +83,15 @@ async def test_an_overdue_report_is_trouble() -> None:
 
 def test_nothing_is_better_than_well_and_silence_is_worse_than_waiting() -> None:
     assert ORDER.index("well") < ORDER.index("waiting") < ORDER.index("silent") < ORDER.index("trouble")
+
+
+async def test_a_use_case_that_was_never_released_is_silent_and_owes_no_report(world: World) -> None:
+    await world.db.create_tables()
+    await on_use_case_applied(applied(WEEKLY), world.db, ())
+    now = START + 40 * DAY
+    found = stands(await facts_at(world, now))
+    assert (found.state, {one.state for one in found.verdicts}) == ("silent", {"silent", "well"})
+    page = read(await Pages(world.db, world.location).portfolio(now, LATE))
+    assert "no model decides yet" in page.text
+    # There is no report yet that its name could lead to.
+    assert [named for tag, named in page.tags if tag == "a"] == []

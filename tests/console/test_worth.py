@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from services.console.facts import Facts, Period, facts_of
-from services.console.figures import Figure
+from services.console.figures import Figure, Sentence
 from services.console.queries import Queries
-from services.console.worth import NOT_CAUSAL, TOO_FEW, Sentence, worth
+from services.console.worth import NOT_CAUSAL, TOO_FEW, worth
 from shared.evaluation.estimates import Estimate
-from shared.evaluation.period import PeriodValue, Reported, period_value
+from shared.evaluation.period import PeriodValue, period_value
+from shared.evaluation.reported import Reported
 from tests.console.test_queries import asker
 from tests.console.test_sending import account
 from tests.console.world import DAY, START, applied
@@ -39,7 +40,7 @@ def told(facts: Facts) -> tuple[Any, PeriodValue]:
     queries = Queries("flights", PERIOD, {SHARED.digest: SHARED})
     found = worth(facts, PERIOD, queries, asker([], *facts.events))
     reports = [Reported(one.block, 1, one.contract_digest, one.model_dump()) for one in facts.reports]
-    return found, period_value("flights", reports, 2)
+    return found, period_value("flights", reports, [2])
 
 
 def numbers(sentence: Sentence) -> list[Any]:

@@ -19,6 +19,8 @@ from shared.events import (
     ModelRejected,
     ModelReleased,
     ModelTrained,
+    OutcomeRecorded,
+    PredictionServed,
     RollbackRequested,
     TrainingFinished,
     TrainingRequested,
@@ -27,13 +29,15 @@ from shared.events import (
 )
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
+from tests.console.pages import SCRIPT
 from tests.containers import database_url
 from tests.feedback.contracts import FLIGHTS, flights_contract
 from tests.feedback.streams import BEHAVIOUR, NOON, PACKAGE, happened, served, store
 
 DAY = dt.timedelta(days=1)
 START = NOON.replace(hour=0)
-SCRIPT = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+# Minor units that the package of these worlds had promised for a case.
+PROMISED = 90
 LIMITS: dict[str, Any] = {
     "regret": {"against": "last_good", "ceiling": 0.0, "clip": 0.5},
     "cost_per_case": {"ceiling": 1.05, "range": [0, 5]},
@@ -131,14 +135,27 @@ class World:
 
     async def live(self, days: int = 24, known: int = 22, changed_on: int = 14) -> dt.datetime:
         """Play it; returns the time at its end."""
-        await self.db.create_tables()
-        decided, ended = flights(days, known, changed_on)
-        store(Path(self.location), decided, ended)
         terms = [applied(FIRST), applied(SECOND, 2, START + changed_on * DAY, changed=["decisions.review.late"])]
+        return await self.play(terms, flights(days, known, changed_on), changes(), days)
+
+    async def play(
+        self,
+        terms: Sequence[UseCaseApplied],
+        rows: tuple[Sequence[PredictionServed], Sequence[OutcomeRecorded]],
+        told: Sequence[Event],
+        days: int,
+        promised: int | None = PROMISED,
+    ) -> dt.datetime:
+        """Days under any terms, with rows in the tables and accounts that promise so much for a case."""
+        await self.db.create_tables()
+        store(Path(self.location), *rows)
         for event in terms:
             await on_use_case_applied(event, self.db, ())
-        for told in [*changes(), *await self._accounts(terms, days)]:
-            await keep(self.db, told)
+        accounts = await self._accounts(terms, days)
+        if promised is not None:
+            accounts = [one.model_copy(update={"forecast_minor": promised * one.volume}) for one in accounts]
+        for heard in [*told, *accounts]:
+            await keep(self.db, heard)
         return START + (days + 1) * DAY
 
     async def _accounts(self, terms: Sequence[UseCaseApplied], days: int) -> list[KpiReported]:

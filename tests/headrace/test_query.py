@@ -51,6 +51,13 @@ def test_decisions_and_outcomes_are_asked_by_plain_names(home: Path) -> None:
     assert rows(home, both) == [{"n": 2}]
 
 
+def test_a_question_that_the_engine_gives_up_on_is_a_sentence(home: Path) -> None:
+    result = run(home, "select sum(0 - (case when decision = 'act' then 9000000000000 else 0 end)) from decisions")
+    assert result.exit_code == 1
+    assert "the engine gave up" in result.output
+    assert "cast numbers to bigint" in result.output
+
+
 def test_outcomes_are_those_known_at_a_time_and_rows_those_of_a_version(home: Path) -> None:
     sql = "select label from joined where prediction_id = 'a/1'"
     assert rows(home, sql, "--as-of", "2013-03-03T13:00Z") == [{"label": "on_time"}]

@@ -18,12 +18,8 @@ from shared.contract import Contract
 from shared.contract.arms import draw_of
 from shared.events import Event, KpiReported, Outcome, OutcomeRecorded, UseCaseApplied
 from shared.feedback.joined import joined
-from shared.spine.settings import SpineSettings
 from tests.feedback.contracts import FLIGHTS, arrival_contract, flights_contract
 from tests.feedback.streams import NOON, happened, served, store
-from tests.headrace.test_backtest import LATER, release_of, reported
-from tests.registry.toy import NOW
-from tests.trainer.bench import Bench, applied
 
 DAY = timedelta(days=1)
 FIRST = NOON.date()
@@ -68,12 +64,12 @@ def serve(home: Path, contract: Contract, day: int, count: int = 200) -> None:
 
 def value(home: Path, known: Past, days: int = 3) -> Value:
     last = FIRST + (days - 1) * DAY
-    return make(known, "flights", FIRST, last, NOON + 9 * DAY, SpineSettings(home=home), home / "cache")
+    return make(known, "flights", FIRST, last, NOON + 9 * DAY, home / "feedback")
 
 
-def shown(found: Value) -> str:
+def shown(found: Value, width: int = 250) -> str:
     text = StringIO()
-    show_value(found, Console(file=text, width=250))
+    show_value(found, Console(file=text, width=width))
     return text.getvalue()
 
 
@@ -151,18 +147,29 @@ def test_a_regression_reconciles_too(tmp_path: Path) -> None:
     assert found.check.table_minor != 0
 
 
-def test_the_forecast_is_the_packages_own(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    toy = bench.package(0)
-    bench.serve(0, toy)
-    known = past_of("trains", [applied(), release_of(toy), reported(bench, toy, 0)])
-    day = NOW.date()
-    found = make(known, "trains", day, day, LATER, bench.settings, tmp_path / "cache")
+def test_the_forecast_of_each_block_is_shown_and_adds_up(tmp_path: Path) -> None:
+    contract = flights_contract()
+    for day in range(3):
+        serve(tmp_path, contract, day)
+    told = [report(tmp_path, contract, day, forecast_minor=13_000 + day) for day in range(2)]
+    found = value(tmp_path, past(*told, report(tmp_path, contract, 2), contract=contract))
     assert found.check.same
     assert found.period.forecast is not None
-    # The same model on the same kind of day: a promise of the right size.
-    assert 0.5 < found.period.forecast.forecast_minor / found.period.value_minor < 2
-    assert "Forecast (an estimate)" in shown(found)
+    assert found.period.forecast.forecast_minor == 26_001
+    text = shown(found)
+    assert text.count("130.0") == 2
+    assert "Forecast of the packages (an estimate): 260.01 for 2 judged blocks; realised less forecast -10.01" in text
+    assert "1 judged blocks have no forecast" in text
+    assert "…" not in shown(found, 80)
+    assert shown(found, 80).count("130.0") == 2
+
+
+def test_where_no_package_promised_anything_it_says_so(tmp_path: Path) -> None:
+    contract = flights_contract()
+    serve(tmp_path, contract, 0)
+    found = value(tmp_path, past(report(tmp_path, contract, 0), contract=contract), 1)
+    assert found.period.forecast is None
+    assert "No judged block has a forecast" in shown(found)
 
 
 def test_a_period_without_reports_says_which_there_are(tmp_path: Path) -> None:
@@ -170,4 +177,4 @@ def test_a_period_without_reports_says_which_there_are(tmp_path: Path) -> None:
     serve(tmp_path, contract, 0)
     known = past(report(tmp_path, contract, 0), contract=contract)
     with pytest.raises(CommandError, match="blocks are reported from 2013-03-01 to 2013-03-01"):
-        make(known, "flights", date(2014, 1, 1), date(2014, 1, 2), NOON, SpineSettings(home=tmp_path), tmp_path)
+        make(known, "flights", date(2014, 1, 1), date(2014, 1, 2), NOON, tmp_path / "feedback")

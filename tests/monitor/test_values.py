@@ -8,13 +8,10 @@ import pytest
 
 from headrace.backtest import past_of
 from headrace.value import make
-from services.monitor.baseline import Baselines
 from services.monitor.handlers import on_use_case_applied
 from services.monitor.values import Values
 from shared.events import UseCaseApplied
-from shared.package import PackageStore
 from shared.spine.problems import Problem
-from shared.spine.settings import SpineSettings
 from tests.feedback.contracts import flights_contract
 from tests.feedback.streams import NOON, happened, served, store
 from tests.monitor.test_closing import DAY, MIDNIGHT, Bench
@@ -37,8 +34,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture
-def values(bench: Bench, tmp_path: Path) -> Values:
-    return Values(bench.db, bench.contracts, Baselines(PackageStore(str(tmp_path / "packages")), tmp_path / "cache"))
+def values(bench: Bench) -> Values:
+    return Values(bench.db, bench.contracts)
 
 
 def serve(bench: Bench, day: int) -> None:
@@ -56,13 +53,13 @@ def serve(bench: Bench, day: int) -> None:
     store(bench.location, [event], [told], start=day)
 
 
-async def test_blocks_topic_and_tables_have_the_same_money(bench: Bench, values: Values, tmp_path: Path) -> None:
+async def test_blocks_topic_and_tables_have_the_same_money(bench: Bench, values: Values) -> None:
     for day in range(2):
         serve(bench, day)
     reports = [*await bench.step(1)]
     found = await values.of("flights", FIRST, FIRST + DAY)
     known = past_of("flights", [APPLIED, *reports])
-    told = make(known, "flights", FIRST, FIRST + DAY, MIDNIGHT + DAY, SpineSettings(home=tmp_path), tmp_path / "read")
+    told = make(known, "flights", FIRST, FIRST + DAY, MIDNIGHT + DAY, bench.location)
     assert told.check.same
     assert told.period == found
     # 80 control cases cost 2.50 on average, the 80 of the model 1.00 each.
@@ -72,7 +69,7 @@ async def test_blocks_topic_and_tables_have_the_same_money(bench: Bench, values:
     assert found.forecast is None
 
 
-async def test_a_correction_moves_the_period_and_the_tables_alike(bench: Bench, values: Values, tmp_path: Path) -> None:
+async def test_a_correction_moves_the_period_and_the_tables_alike(bench: Bench, values: Values) -> None:
     serve(bench, 0)
     before = await bench.step(1)
     store(bench.location, (), [happened({"d0/79": "late"}, known_at=MIDNIGHT + 2 * DAY)], start=7)
@@ -80,7 +77,7 @@ async def test_a_correction_moves_the_period_and_the_tables_alike(bench: Bench, 
     assert [(one.revision, one.replaces) for one in after] == [(2, before[0].id)]
     found = await values.of("flights", FIRST, FIRST)
     known = past_of("flights", [APPLIED, *before, *after])
-    told = make(known, "flights", FIRST, FIRST, MIDNIGHT + 2 * DAY, SpineSettings(home=tmp_path), tmp_path / "read")
+    told = make(known, "flights", FIRST, FIRST, MIDNIGHT + 2 * DAY, bench.location)
     assert (told.check.same, told.period) == (True, found)
     assert found.value_minor == before[0].value_minor + 600
 
