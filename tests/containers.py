@@ -29,7 +29,7 @@ _SERVER = "HEADRACE_TEST_POSTGRES"
 def empty_kafka(folder: Path) -> Iterator[str]:
     """A broker that starts empty, in a container or embedded on a folder; gives its bootstrap address."""
     if WANTED:
-        with _kafka_container() as address:
+        with kafka_container() as address:
             yield address
         return
     node = EmbeddedKafka(folder)
@@ -40,7 +40,7 @@ def empty_kafka(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _kafka_container() -> Iterator[str]:
+def kafka_container() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
