@@ -52,7 +52,8 @@ ENV PATH=/opt/headrace/bin:$PATH \
     HEADRACE_SERVING_HOST=0.0.0.0 HEADRACE_SERVING_PORT=7100
 USER headrace
 EXPOSE 7100
+# By hand, since a Python that loads its HTTP client takes several times as long, and this runs in each container for ever.
 HEALTHCHECK --interval=5s --timeout=20s --start-period=180s --retries=5 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:7100/readyz', timeout=4)"]
+    CMD ["python", "-ISc", "import socket; ask = socket.create_connection(('127.0.0.1', 7100), 4); ask.sendall(b'GET /readyz HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nConnection: close\\r\\n\\r\\n'); raise SystemExit(b' 200 ' not in ask.recv(64))"]
 ENTRYPOINT ["python", "-m"]
 CMD ["headrace", "--help"]

@@ -1,4 +1,4 @@
-"""A system that somebody else started: where its parts answer, and whether a demo can be played on it."""
+"""A system that somebody else started, such as containers: where its parts answer, and whether a demo can be played."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from headrace.errors import CommandError
+from headrace.run_info import RunInfo, ServiceInfo
 from headrace.settings import SERVICE_PORTS, CommandSettings, authorization
 
 FRESH = "start a fresh one whose time is played: `HEADRACE_CLOCK=replay`, and nothing in its volumes"
@@ -29,10 +30,20 @@ def target_of(front: str) -> Target:
     """What stands behind one address: serving itself, the other services below their names; raises AgainstError."""
     kafka, base = CommandSettings().kafka, front.rstrip("/")
     if not base.startswith(("http://", "https://")):
-        raise AgainstError(f"--against needs an address such as http://127.0.0.1:7100, got {front!r}")
+        raise AgainstError(f"a system is reached at an address such as http://127.0.0.1:7100, got {front!r}")
     if not kafka:
         raise AgainstError("HEADRACE_KAFKA must name the Kafka of that system, such as 127.0.0.1:9092")
     return Target({name: base if name == "serving" else f"{base}/{name}" for name in SERVICE_PORTS}, kafka)
+
+
+def info_of(front: str) -> RunInfo:
+    """That system as commands know one of this machine; raises AgainstError."""
+    target = target_of(front)
+    services = {name: ServiceInfo(url=url, pid=None) for name, url in target.urls.items()}
+    # What time it is there, wall clock or not, its trainer is asked.
+    return RunInfo(
+        supervisor_pid=None, kafka=target.kafka, kafka_pid=None, services=services, clock="replay", home=front
+    )
 
 
 async def check_fresh(target: Target, start: datetime) -> None:

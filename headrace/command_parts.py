@@ -26,10 +26,12 @@ def settings_of(context: typer.Context) -> CommandSettings:
 
 
 def running(context: typer.Context) -> "RunInfo":
-    """Where the system runs; raises CommandError when it does not."""
+    """Where the system runs: behind HEADRACE_FRONT, or under the home; raises CommandError when it does not."""
+    from headrace.against import info_of
     from headrace.run_info import read_run_info
 
-    return read_run_info(settings_of(context).home)
+    settings = settings_of(context)
+    return info_of(settings.front) if settings.front else read_run_info(settings.home)
 
 
 def registry_of(context: typer.Context) -> "RegistryClient":

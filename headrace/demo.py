@@ -30,6 +30,7 @@ from headrace.scenario import Scenario, load_scenario
 from headrace.serving_client import ServingClient
 from headrace.supervisor import Supervisor
 from shared.spine.clock import monotonic
+from shared.spine.settings import SpineSettings
 
 console = Console()
 
@@ -79,7 +80,7 @@ async def play(scenario: Scenario, running: RunInfo, seed: int) -> dict[str, Any
 
 async def play_on(target: Target, scenario: Scenario, place: Path, seed: int, feedback: Path | None) -> dict[str, Any]:
     """Play a scenario on a running system; returns the report. `feedback`: its tables, None when out of reach."""
-    urls, options = target.urls, {"bootstrap_servers": target.kafka}
+    urls, options = target.urls, SpineSettings(kafka=target.kafka).kafka_options()
     begun = monotonic()
     async with Replay(options, urls) as replay, ServingClient(urls["serving"], scenario.contract.use_case) as client:
         acts = acts_of(Stage(scenario, urls["registry"], seed, place / "outside-team"))

@@ -21,11 +21,11 @@ class ServiceInfo(BaseModel):
 
 
 class RunInfo(BaseModel):
-    """One running system."""
+    """One running system; without processes when somebody else started it (`headrace/against.py`)."""
 
     model_config = ConfigDict(frozen=True)
 
-    supervisor_pid: int
+    supervisor_pid: int | None
     kafka: str
     kafka_pid: int | None
     services: dict[str, ServiceInfo]

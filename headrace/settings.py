@@ -23,6 +23,7 @@ class CommandSettings(BaseSettings):
 
     home: Path = Field(default=Path(".headrace"), description="where everything that runs keeps its state")
     kafka: str = Field(default="", description="bootstrap servers; empty starts an embedded Kafka")
+    front: str = Field(default="", description="address of a system that somebody else started, such as containers")
     cache: Path = Field(default=Path.home() / ".cache" / "headrace", description="downloads shared by all homes")
     api_keys_file: Path | None = Field(default=None, description="the file that `headrace keys` works on")
     api_key: SecretStr = Field(default=SecretStr(""), description="sent as Bearer token to the services")

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from headrace.errors import CommandError
-from headrace.kafka_probe import cluster_in_service
 from headrace.run_info import RunInfo
 from headrace.show_answers import told_capacity
 from shared.spine.clock import wall_now
+from shared.spine.kafka_fault import kafka_fault
+from shared.spine.settings import SpineSettings
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -61,7 +62,7 @@ async def gather_status(info: RunInfo, api_key: str = "") -> SystemStatus:
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     async with httpx.AsyncClient(headers=headers, timeout=_TIMEOUT_SECONDS) as http:
         kafka, releases, *services = await asyncio.gather(
-            asyncio.to_thread(_kafka, info),
+            _kafka(info),
             _releases(http, info),
             *(_service(http, name, service.url, service.pid) for name, service in info.services.items()),
         )
@@ -132,11 +133,9 @@ def _release_row(use_case: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _kafka(info: RunInfo) -> PartStatus:
-    first = info.kafka.split(",")[0]
-    host, _, port = first.rpartition(":")
-    alive = cluster_in_service(host, int(port)) is not None
-    return PartStatus("kafka", info.kafka, info.kafka_pid, alive, trouble="" if alive else "does not answer")
+async def _kafka(info: RunInfo) -> PartStatus:
+    fault = await kafka_fault(SpineSettings(kafka=info.kafka).kafka_options())
+    return PartStatus("kafka", info.kafka, info.kafka_pid, fault is None, trouble=fault or "")
 
 
 async def _service(http: httpx.AsyncClient, name: str, url: str, pid: int | None) -> PartStatus:

@@ -17,6 +17,7 @@ from headrace.run_info import NotRunningError, read_run_info
 from headrace.settings import CommandSettings
 from shared.events import CATALOGUE
 from shared.events.topics import DEAD_SUFFIX
+from shared.spine.kafka_fault import kafka_fault
 from shared.spine.settings import SpineSettings
 
 _POLL_MS = 200
@@ -58,7 +59,7 @@ class TopicReader:
     def __init__(self, options: dict[str, Any], topics: set[str]) -> None:
         self._topics = topics
         self._known: set[TopicPartition] = set()
-        self._where = options["bootstrap_servers"]
+        self._options = options
         self._admin = AIOKafkaAdminClient(**options)
         self._consumer = AIOKafkaConsumer(
             **options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
@@ -72,7 +73,7 @@ class TopicReader:
             self._known = await self._existing()
         except (KafkaError, OSError) as error:
             await self.__aexit__()
-            raise CommandError(f"Kafka at {self._where} does not answer: {error}") from error
+            raise CommandError(await kafka_fault(self._options) or f"Kafka does not answer: {error}") from error
         return self
 
     async def __aexit__(self, *_error: object) -> None:

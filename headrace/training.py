@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from headrace.errors import CommandError
 from shared.events import MalformedEventError, TrainingFinished, TrainingRequested, from_record, to_record
 from shared.spine.errors import TransientError
+from shared.spine.kafka_fault import kafka_fault
 from shared.spine.publisher import Publisher
 
 
@@ -37,7 +38,7 @@ async def ask_for_training(
     except TimeoutError as error:
         raise TrainingError(f"no answer within {wait_seconds:.0f} s; `headrace events` shows what happened") from error
     except (KafkaError, TransientError) as error:
-        raise TrainingError(f"Kafka does not take the request: {error}") from error
+        raise TrainingError(f"Kafka does not take the request: {await kafka_fault(options) or error}") from error
     finally:
         await consumer.stop()
         await publisher.stop()

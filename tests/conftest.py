@@ -40,15 +40,8 @@ def _postgres() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The bootstrap address of one real Apache Kafka for the whole test session; starts empty."""
-    if containers.WANTED:
-        with containers.kafka_container() as address:
-            yield address
-        return
-    node = EmbeddedKafka(tmp_path_factory.mktemp("kafka"))
-    try:
-        yield node.start()
-    finally:
-        node.stop()
+    with containers.empty_kafka(tmp_path_factory.mktemp("kafka")) as address:
+        yield address
 
 
 @pytest.fixture

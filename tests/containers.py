@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from headrace.embedded_kafka import EmbeddedKafka
 from headrace.ports import free_ports
 
 WANTED = os.environ.get("HEADRACE_CONTAINERS") == "1"
@@ -25,8 +26,21 @@ _SERVER = "HEADRACE_TEST_POSTGRES"
 
 
 @contextmanager
+def empty_kafka(folder: Path) -> Iterator[str]:
+    """A broker that starts empty, in a container or embedded on a folder; gives its bootstrap address."""
+    if WANTED:
+        with kafka_container() as address:
+            yield address
+        return
+    node = EmbeddedKafka(folder)
+    try:
+        yield node.start()
+    finally:
+        node.stop()
+
+
+@contextmanager
 def kafka_container() -> Iterator[str]:
-    """One empty broker; gives its bootstrap address."""
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 

@@ -104,15 +104,18 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def catch_up(self, _now: dt.datetime) -> None:
         """A clock step: everything that lies in the topics at this moment is in the tables afterwards."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            await self._assigned.wait()
-        async with self._interrupting():
-            consumer = self._ready(self._consumer)
-            ends = await self._ready(self._ends).end_offsets(consumer.assignment())
-            while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-                await self._read(_POLL_SECONDS)
-            await self._flush()
-        await others_have_written(consumer, self._ready(self._ends), self._tables)
+        story = -1
+        # What came over while others were waited for is still to be read.
+        while story != self._story:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._assigned.wait()
+            async with self._interrupting():
+                consumer, story = self._ready(self._consumer), self._story
+                ends = await self._ready(self._ends).end_offsets(consumer.assignment())
+                while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+                    await self._read(_POLL_SECONDS)
+                await self._flush()
+            await others_have_written(consumer, self._ready(self._ends), self._tables)
 
     async def pending(self) -> dict[str, int]:
         """Rows in memory, and records that are not in the tables; 1 while that cannot be known."""

@@ -65,6 +65,7 @@ class Service:
         self.keys = ApiKeys(self.settings.api_keys_file)
         self.ready = False
         self.failed: str | None = None
+        self.kafka_fault = ""
         self.broker: KafkaBroker | None = None
         if self.settings.clock == "replay":
             subscribe(self.router, TimeAdvanced, each_member=True)(self._on_time_advanced)
@@ -88,6 +89,7 @@ class Service:
                 self.broker, self.ready = broker, True
                 log.info("ready")
             except Exception as error:
+                self.kafka_fault = f": {error}"[:300]
                 log.warning("Kafka is not there yet", extra={"error": repr(error)[:300], "wait_seconds": wait})
                 with suppress(Exception):
                     await broker.stop()
@@ -97,7 +99,7 @@ class Service:
     async def reasons_not_ready(self) -> list[str]:
         """Empty when the service does its work."""
         reasons = [*([self.failed] if self.failed else []), *self.policy.bugs.stopped.values()]
-        return reasons if self.ready else [*reasons, "Kafka has not answered yet"]
+        return reasons if self.ready else [*reasons, f"Kafka has not answered yet{self.kafka_fault}"]
 
     async def status(self, *, detail: bool = True) -> dict[str, Any]:
         """What `headrace status` and the replay ask: quiet means that nothing is under way here."""

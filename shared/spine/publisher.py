@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from shared.events import Record
 from shared.events.topics import DEAD_MESSAGE_BYTES
 from shared.spine.errors import TransientError
+from shared.spine.kafka_fault import kafka_fault
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Publisher:
         except (KafkaError, TimeoutError, OSError) as error:
             starting.cancel()
             await close_hard(producer)
-            raise TransientError(f"Kafka is away: {error!r}") from error
+            raise TransientError(await kafka_fault(self._options) or f"Kafka is away: {error!r}") from error
         except asyncio.CancelledError:
             # The service is ending: nobody else would close a producer that is only half started.
             await asyncio.wait([starting], timeout=5)

@@ -26,17 +26,20 @@ class Relay:
 
     async def run(self) -> None:
         """For ever: publish whatever is committed; wait and try again while Kafka is away."""
-        wait = 0.05
+        wait, told = 0.05, ""
         while True:
             try:
                 async with self._db.exclusive("relay") as assert_held:
                     while True:
                         await assert_held()
                         await self._drain()
-                        wait = 0.05
+                        wait, told = 0.05, ""
                         await self._idle()
             except TransientError as error:
-                log.warning("relay waits", extra={"error": str(error)[:300], "wait_seconds": wait})
+                # A second member waits like this for as long as the first lives.
+                if told != str(error):
+                    log.warning("relay waits", extra={"error": str(error)[:300], "wait_seconds": wait})
+                told = str(error)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 2.0)
 

@@ -1,9 +1,11 @@
 """The settings that every service shares; the only place of the spine that reads the environment."""
 
+import ssl
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # How long Kafka holds a fetch that finds nothing; what comes ends it at once. Asked twice a second for each topic, as
@@ -29,7 +31,7 @@ class SpineSettings(BaseSettings):
     packages_url: str = Field(default="", repr=False)
     feedback_url: str = Field(default="", repr=False)
     api_keys_file: Path | None = None
-    database_password_file: Path | None = Field(default=None, description="goes into the service's database URL")
+    database_password_file: FilePath | None = Field(default=None, description="goes into the service's database URL")
     requests_per_second: float = Field(default=200.0, ge=0, description="of one client, in one process; 0: no limit")
 
     kafka: str = "127.0.0.1:9092"
@@ -37,7 +39,8 @@ class SpineSettings(BaseSettings):
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_sasl_username: str = ""
     kafka_sasl_password: SecretStr = SecretStr("")
-    kafka_ssl_cafile: Path | None = None
+    kafka_sasl_password_file: FilePath | None = None
+    kafka_ssl_cafile: FilePath | None = None
     kafka_replication_factor: int = Field(default=1, ge=1)
     kafka_data_partitions: int = Field(default=3, ge=1)
     kafka_session_seconds: float = Field(
@@ -48,12 +51,23 @@ class SpineSettings(BaseSettings):
     chaos_directory: Path | None = Field(default=None, description="arms the points of shared/spine/points.py")
     watchdog_seconds: float = Field(default=300.0, gt=0, description="lag without progress before the service exits")
 
+    @field_validator("kafka_ssl_cafile")
+    @classmethod
+    def _holds_certificates(cls, file: Path | None) -> Path | None:
+        try:
+            ssl.create_default_context(cafile=file)
+        except ssl.SSLError as error:
+            raise ValueError("holds no certificate in PEM form") from error
+        return file
+
     @model_validator(mode="after")
     def _production_is_secure(self) -> "SpineSettings":
         wanted = {
             "HEADRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL": self.kafka_security_protocol == "SASL_SSL",
             "HEADRACE_KAFKA_SASL_USERNAME": bool(self.kafka_sasl_username),
-            "HEADRACE_KAFKA_SASL_PASSWORD": bool(self.kafka_sasl_password.get_secret_value()),
+            "HEADRACE_KAFKA_SASL_PASSWORD or HEADRACE_KAFKA_SASL_PASSWORD_FILE": bool(
+                self._kafka_password.get_secret_value()
+            ),
         }
         missing = [name for name, there in wanted.items() if not there]
         if self.environment == "production" and missing:
@@ -96,14 +110,18 @@ class SpineSettings(BaseSettings):
             options |= {
                 "sasl_mechanism": self.kafka_sasl_mechanism,
                 "sasl_plain_username": self.kafka_sasl_username,
-                "sasl_plain_password": self.kafka_sasl_password.get_secret_value(),
+                "sasl_plain_password": self._kafka_password.get_secret_value(),
             }
         if self.kafka_security_protocol.endswith("SSL"):
-            from aiokafka.helpers import create_ssl_context
-
-            cafile = str(self.kafka_ssl_cafile) if self.kafka_ssl_cafile else None
-            options["ssl_context"] = create_ssl_context(cafile=cafile)
+            options["ssl_context"] = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
         return options
+
+    @cached_property
+    def _kafka_password(self) -> SecretStr:
+        """Read once, so that all clients of a process show the same one."""
+        if self.kafka_sasl_password_file is None:
+            return self.kafka_sasl_password
+        return SecretStr(self.kafka_sasl_password_file.read_text(encoding="utf-8").strip())
 
 
 Kind = TypeVar("Kind", bound=SpineSettings)

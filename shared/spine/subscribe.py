@@ -104,8 +104,8 @@ def _security(settings: SpineSettings) -> Any:
         return None
     kind = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
     return kind[settings.kafka_sasl_mechanism](
-        username=settings.kafka_sasl_username,
-        password=settings.kafka_sasl_password.get_secret_value(),
+        username=options["sasl_plain_username"],
+        password=options["sasl_plain_password"],
         ssl_context=options.get("ssl_context"),
         use_ssl="ssl_context" in options,
     )

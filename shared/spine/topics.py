@@ -6,10 +6,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError
 
 from shared.events import CATALOGUE
 from shared.events.topics import DATA_PARTITIONS, TopicShape, every_shape
 from shared.spine.errors import TransientError
+from shared.spine.kafka_fault import kafka_fault
 
 _EXISTS = 36
 
@@ -44,7 +46,7 @@ def configuration(shape: TopicShape) -> dict[str, str]:
 
 
 async def provision(options: dict[str, Any], replication: int = 1, data_partitions: int = 3) -> None:
-    """Create the topics that are missing; raises TransientError when Kafka refuses one."""
+    """Create the topics that are missing; raises TransientError when Kafka cannot be reached, or refuses one."""
     admin = AIOKafkaAdminClient(**options)
     try:
         await admin.start()
@@ -56,6 +58,8 @@ async def provision(options: dict[str, Any], replication: int = 1, data_partitio
             if refused:
                 raise TransientError(f"Kafka refused to create {refused}")
             await _visible(admin, {t.name for t in missing})
+    except KafkaConnectionError as error:
+        raise TransientError(await kafka_fault(options) or repr(error)) from error
     finally:
         await admin.close()
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,24 +20,28 @@ PARTS = (*SERVICES, "front", "kafka", "postgres", "prometheus")
 class Stack:
     """`docker compose` with its variables; entering starts everything and waits for it, leaving removes it."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(
+        self, folder: Path, seed: int, files: Sequence[str] = ("docker-compose.yml",), **variables: str
+    ) -> None:
         front, kafka, prometheus = free_ports(3)
-        self.front, self._kafka, self._secrets = f"http://{LOOPBACK}:{front}", f"{LOOPBACK}:{kafka}", folder / "secrets"
+        self.front, self._kafka, self.secrets = f"http://{LOOPBACK}:{front}", f"{LOOPBACK}:{kafka}", folder / "secrets"
         self._environment = os.environ | {
-            "COMPOSE_PROJECT_NAME": f"headrace-test-{os.getpid()}",
+            "COMPOSE_PROJECT_NAME": f"headrace-test-{front}",
+            "COMPOSE_FILE": os.pathsep.join(files),
             "HEADRACE_PORT": str(front),
             "HEADRACE_KAFKA_PORT": str(kafka),
             "HEADRACE_PROMETHEUS_PORT": str(prometheus),
-            "HEADRACE_SECRETS": str(self._secrets),
+            "HEADRACE_SECRETS": str(self.secrets),
             "HEADRACE_CLOCK": "replay",
             "HEADRACE_SEED": str(seed),
+            **variables,
         }
         self._patched = pytest.MonkeyPatch()
 
     def __enter__(self) -> Self:
-        subprocess.run([sys.executable, ROOT / "deploy" / "make_secrets.py", self._secrets], check=True)
+        subprocess.run([sys.executable, ROOT / "deploy" / "make_secrets.py", self.secrets], check=True)
         # What a person sets for the command.
-        self._patched.setenv("HEADRACE_API_KEY", (self._secrets / "api_key").read_text())
+        self._patched.setenv("HEADRACE_API_KEY", (self.secrets / "api_key").read_text())
         self._patched.setenv("HEADRACE_KAFKA", self._kafka)
         try:
             self.compose("up", "--build", "--wait", "--wait-timeout", "400")
@@ -47,7 +52,7 @@ class Stack:
 
     def __exit__(self, *_error: object) -> None:
         self._patched.undo()
-        self.compose("down", "--volumes", "--timeout", "1")
+        self.compose("--profile", "*", "down", "--volumes", "--timeout", "1")
 
     @property
     def target(self) -> Target:
@@ -56,11 +61,15 @@ class Stack:
 
     def compose(self, *words: str) -> str:
         """What a command of `docker compose` says; raises CalledProcessError with its errors shown by the test."""
-        done = subprocess.run(
-            ["docker", "compose", "--progress", "quiet", *words],
-            cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{' '.join(words)}: {done.stderr[-3000:]}"
+        return self._run("docker", "compose", "--progress", "quiet", *words)
+
+    def volumes(self, act: str, folder: Path) -> str:
+        """`deploy/volumes.sh` on this project."""
+        return self._run("deploy/volumes.sh", act, str(folder))
+
+    def _run(self, *command: str) -> str:
+        done = subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr[-3000:]}"
         return done.stdout
 
     def kill_and_start(self, part: str) -> None:

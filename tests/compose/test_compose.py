@@ -4,50 +4,42 @@ Behind HEADRACE_CONTAINERS=1, since it needs Docker; with the switch nothing her
 """
 
 import asyncio
-import os
-from collections.abc import Iterator
-from datetime import timedelta
+import re
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from typer.testing import CliRunner
 
 from headrace.against import Target, check_fresh
+from headrace.cli import app
 from headrace.collect import collect
 from headrace.demo_report import build_report
 from headrace.outside_team import change_capacity
 from headrace.play import Player
 from headrace.replay import Replay
-from headrace.scenario import Hour, Scenario, load_scenario
+from headrace.scenario import Hour, Scenario
 from headrace.serving_client import ServingClient
+from headrace.settings import authorization
 from headrace.supervisor import Supervisor
+from tests.compose.conftest import SEED, needs_docker
 from tests.compose.stack import PARTS, SERVICES, Stack
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(os.environ.get("HEADRACE_CONTAINERS") != "1", reason="needs Docker: set HEADRACE_CONTAINERS=1"),
-]
-DAYS, SEED = 2, 7
+pytestmark = needs_docker
 # At which hour of the replay (18 or more have flights in a day) each container dies.
-KILLED = {3: "serving-1", 7: "monitor", 11: "front", 15: "registry", 20: "postgres", 25: "serving-2", 30: "kafka"}
-
-
-@pytest.fixture(scope="module")
-def whole() -> Scenario:
-    return load_scenario("flights", "3")
-
-
-@pytest.fixture(scope="module")
-def scenario(whole: Scenario) -> Scenario:
-    return whole.until(whole.start + timedelta(days=DAYS))
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack"), SEED) as stack:
-        yield stack
+KILLED = {
+    3: "serving-1",
+    7: "monitor",
+    11: "front",
+    15: "registry",
+    18: "console",
+    20: "postgres",
+    25: "serving-2",
+    28: "prometheus",
+    30: "kafka",
+}
 
 
 class DisturbedPlayer(Player):
@@ -146,6 +138,19 @@ def test_no_compiler_is_left_in_the_image(stack: Stack) -> None:
 
 def test_prometheus_sees_every_replica_and_knows_the_alert_rules(stack: Stack) -> None:
     query = "wget -q -O - 'http://127.0.0.1:9090/api/v1/query?query=sum(up)'"
-    assert '"5"]' in stack.compose("exec", "-T", "prometheus", "sh", "-c", query)
+    assert f'"{len(SERVICES)}"]' in stack.compose("exec", "-T", "prometheus", "sh", "-c", query)
     rules = "wget -q -O - http://127.0.0.1:9090/api/v1/rules"
     assert "HeadraceSpoolLosses" in stack.compose("exec", "-T", "prometheus", "sh", "-c", rules)
+
+
+def test_pages_and_commands_find_their_way_through_the_front(
+    stack: Stack, scenario: Scenario, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with httpx.Client(headers=authorization(), timeout=60.0) as http:
+        portfolio = http.get(f"{stack.front}/console/").raise_for_status().text
+        (link,) = re.findall(r'href="(/use_cases/[^"]+)"', portfolio)
+        assert "saved" in http.get(f"{stack.front}{link}").raise_for_status().text
+    monkeypatch.setenv("HEADRACE_FRONT", stack.front)
+    for command in (["status"], ["report", scenario.contract.use_case, "--output", str(tmp_path / "report.html")]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output

@@ -8,8 +8,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from headrace.against import AgainstError, Target, check_fresh, target_of
+from headrace.cli import app
 from headrace.ports import LOOPBACK, free_ports
 
 START = datetime(2013, 3, 1, tzinfo=UTC)
@@ -68,6 +70,14 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, kafka: str, f
     monkeypatch.setenv("HEADRACE_KAFKA", kafka)
     with pytest.raises(AgainstError, match=says):
         target_of(front)
+
+
+def test_commands_find_that_system_by_its_address(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_FRONT", target.urls["serving"])
+    done = CliRunner().invoke(app, ["status", "--json"])
+    said = json.loads(done.stdout)
+    assert (done.exit_code, said["home"]) == (1, target.urls["serving"])
+    assert {part["name"]: part["address"] for part in said["parts"]} == {"kafka": target.kafka, **target.urls}
 
 
 async def test_a_fresh_system_is_taken_and_one_that_stands_before_the_start_too(target: Target) -> None:

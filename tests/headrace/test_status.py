@@ -75,8 +75,9 @@ def _shown(status: SystemStatus) -> str:
 async def test_trouble_is_named_part_by_part(info: RunInfo) -> None:
     status = await gather_status(info)
     assert not status.well
-    assert {part.name: part.trouble for part in status.parts} == {
-        "kafka": "does not answer",
+    troubles = {part.name: part.trouble for part in status.parts}
+    assert troubles.pop("kafka").startswith(f"Kafka at {info.kafka} does not answer: ")
+    assert troubles == {
         "registry": "Kafka has not answered yet",
         "trainer": "does not answer: ConnectError",
     }

@@ -10,12 +10,24 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from headrace.embedded_kafka import EmbeddedKafka
+from services.monitor.ingest import GROUP
 from shared.events import Event, KpiReported, RollbackRequested, TimeAdvanced, UseCaseApplied, from_record
+from shared.feedback.schema import TOPICS
 from shared.feedback.table import FeedbackTable
 from shared.spine.topics import provision
+from tests.containers import empty_kafka
 from tests.feedback.streams import NOON, failed, happened, served
-from tests.monitor.test_ingest import CONTRACT, DAY, MIDNIGHT, PATIENCE, Lab, process, released
+from tests.monitor.test_ingest import (
+    CONTRACT,
+    DAY,
+    MIDNIGHT,
+    PATIENCE,
+    Lab,
+    process,
+    released,
+    until_closed,
+    until_heard,
+)
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 DAYS = 4
@@ -94,9 +106,8 @@ async def seen(lab: Lab) -> dict[str, Any]:
 @asynccontextmanager
 async def lab_of(folder: Path) -> AsyncIterator[Lab]:
     """A broker, with the contract and two releases."""
-    kafka = EmbeddedKafka(folder / "kafka")
-    try:
-        lab = Lab(await asyncio.to_thread(kafka.start), folder / "home")
+    with empty_kafka(folder / "kafka") as kafka:
+        lab = Lab(kafka, folder / "home")
         lab.given |= {"kafka_session_seconds": "6", "monitor_lease_seconds": "2"}
         await provision(lab.options)
         applied = UseCaseApplied.begin(
@@ -105,8 +116,28 @@ async def lab_of(folder: Path) -> AsyncIterator[Lab]:
         )  # fmt: skip
         await lab.publish(applied, *(released(sequence) for sequence in (1, 2)))
         yield lab
-    finally:
-        await asyncio.to_thread(kafka.stop)
+
+
+async def test_a_block_closes_on_the_rows_of_partitions_that_come_over_while_the_step_waits(tmp_path: Path) -> None:
+    async with lab_of(tmp_path) as lab, lab.running() as monitor:
+        await until_heard(monitor, {"flights": 2})
+        # Somebody of the same group, who takes some of the partitions and writes nothing.
+        leaving = AIOKafkaConsumer(*TOPICS.values(), **lab.options, group_id=GROUP, enable_auto_commit=False)
+        await leaving.start()
+        async with asyncio.timeout(PATIENCE):
+            while not leaving.assignment():
+                await leaving.getmany(timeout_ms=100)
+        await tell(lab, 0)
+        async with asyncio.timeout(PATIENCE):
+            while monitor.clock.known != MIDNIGHT:
+                await leaving.getmany(timeout_ms=100)
+        for _ in range(10):
+            await leaving.getmany(timeout_ms=100)
+            assert await told(lab, KpiReported) == []
+        await leaving.stop()
+        await until_told(lab, NOON.date())
+        await until_closed(monitor, MIDNIGHT)
+        assert [(report.volume, report.revision) for report in await told(lab, KpiReported)] == [(60, 1)]
 
 
 async def test_two_members_give_what_one_gives_though_the_one_that_closes_blocks_is_killed(tmp_path: Path) -> None:

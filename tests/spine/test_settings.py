@@ -69,6 +69,31 @@ def test_production_with_tls_and_sasl_reaches_both_kinds_of_client() -> None:
     assert consuming["ssl_context"].verify_mode.name == "CERT_REQUIRED"
 
 
+def test_a_password_in_a_file_counts_before_the_variable(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("hunter2\n")
+    given = {"kafka_sasl_username": "registry", "kafka_sasl_password": "old", "kafka_sasl_password_file": file}
+    settings = SpineSettings.model_validate(
+        given | {"environment": "production", "kafka_security_protocol": "SASL_SSL"}
+    )
+    assert settings.kafka_options()["sasl_plain_password"] == "hunter2"
+    assert "hunter2" not in repr(settings) + str(vars(settings)) + settings.model_dump_json()
+
+
+def test_a_file_that_is_not_there_or_holds_no_certificate_is_named_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("KAFKA_SSL_CAFILE", "KAFKA_SASL_PASSWORD_FILE", "DATABASE_PASSWORD_FILE"):
+        with monkeypatch.context() as patched:
+            patched.setenv(f"HEADRACE_{name}", str(tmp_path / "nowhere"))
+            with pytest.raises(SystemExit, match=f"HEADRACE_{name}: Path does not point to a file"):
+                read_settings(SpineSettings)
+    (tmp_path / "text").write_text("no certificate")
+    monkeypatch.setenv("HEADRACE_KAFKA_SSL_CAFILE", str(tmp_path / "text"))
+    with pytest.raises(SystemExit, match=r"HEADRACE_KAFKA_SSL_CAFILE: .*holds no certificate in PEM form"):
+        read_settings(SpineSettings)
+
+
 def test_a_password_is_not_shown() -> None:
     settings = SpineSettings(kafka_sasl_password=SecretStr("hunter2"))
     assert "hunter2" not in repr(settings)
