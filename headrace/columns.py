@@ -9,12 +9,15 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from headrace.times import forms_of
+
 MOST_LEVELS = 30
 LONGEST_LEVEL = 256
 LONGEST_NAME = 64
 ALMOST_ALL = 0.5
 TELLS_ALL = 0.999
-FORMAT = "ISO8601"
+TELLS_OF_LEVELS = 0.99
+FEW_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -71,50 +74,25 @@ def numbers_of(column: "pd.Series[Any]") -> "pd.Series[float] | None":
     return pd.to_numeric(column, errors="coerce").astype("float64")
 
 
-def times_of(column: "pd.Series[Any]", timezone: str, form: str = FORMAT) -> "pd.Series[pd.Timestamp] | None":
-    """The column as times in UTC, or None when it holds none; times without an offset are those of `timezone`."""
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column) or column.dropna().empty:
-        return None
-    if form == FORMAT and not _is_iso(column):
-        return None
-    try:
-        if has_offsets(column):
-            return pd.to_datetime(column, format=form, utc=True)
-        times = pd.to_datetime(column, format=form)
-        summer = pd.Series(True, index=column.index).to_numpy()
-        return times.dt.tz_localize(timezone, ambiguous=summer, nonexistent="shift_forward").dt.tz_convert("UTC")
-    except (ValueError, TypeError, OverflowError, AttributeError):
-        return None
-
-
-def _is_iso(column: "pd.Series[Any]") -> bool:
-    """ISO 8601 takes 0415 and 2013 for years, which in a table of cases they seldom are: a date has a hyphen here."""
-    dated = pd.api.types.is_datetime64_any_dtype(column)
-    return dated or bool(column.dropna().astype(str).str.match(r"\d{4}-\d{2}").all())
-
-
-def has_offsets(column: "pd.Series[Any]") -> bool:
-    """Whether the times say their offset themselves."""
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return True
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return False
-    return bool(column.dropna().astype(str).str.contains(r"\d(?:Z|[+-]\d\d:?\d\d)$").all())
-
-
 def text_of(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """The column as text, nothing where nothing stands."""
-    return column.astype(object).where(column.notna(), None).map(lambda cell: None if cell is None else str(cell))
+    """The column as text without blanks around it, nothing where nothing stands."""
+    cells = column.astype(object).where(column.notna(), None)
+    return cells.map(lambda cell: None if cell is None else str(cell).strip() or None)
 
 
-def look_at(column: "pd.Series[Any]", names: Names, outcome: "pd.Series[float] | None") -> Input | LeftOut:
-    """Propose a feature, or say why not; `outcome` is 0 and 1 for a binary label, else None."""
+def look_at(
+    column: "pd.Series[Any]", names: Names, outcome: "pd.Series[Any]", as_text: bool = False
+) -> Input | LeftOut:
+    """Propose a feature, or say why not; `outcome` holds numbers for a regression, else names of classes."""
     name, known = str(column.name), column.dropna()
-    distinct = int(known.nunique())
+    try:
+        distinct = int(known.nunique())
+    except TypeError:
+        return LeftOut(name, f"holds {type(known.iloc[0]).__name__}s, not single values")
     if distinct <= 1:
         return LeftOut(name, "has no value" if known.empty else f"is always {str(known.iloc[0])[:40]}")
-    numbers = numbers_of(column)
-    if numbers is None and times_of(column, "UTC") is not None:
+    numbers = None if as_text else numbers_of(column)
+    if numbers is None and forms_of(column):
         return LeftOut(name, "holds times; source.py may make numbers of them, such as an hour or an age in days")
     if _names_the_row(name, known, numbers):
         return LeftOut(name, "is different in every row: it names the case")
@@ -122,13 +100,15 @@ def look_at(column: "pd.Series[Any]", names: Names, outcome: "pd.Series[float] |
         return LeftOut(name, "tells the outcome by itself: is it known when the decision is asked for?")
     if numbers is not None:
         return Input(names.of(name), name, "number", proposed_range(numbers), distinct=distinct)
-    levels = sorted(set(known.astype(str)))
+    if distinct > MOST_LEVELS and not as_text and (words := _odd_words(known)):
+        return LeftOut(name, f"holds numbers, but also {words}: empty those cells to use it")
+    levels = sorted(set(text_of(known).dropna()))
     if (
         distinct > ALMOST_ALL * len(known)
         or max(map(len, levels)) > LONGEST_LEVEL
         or any("\0" in one for one in levels)
     ):
-        return LeftOut(name, f"is text with {distinct:,} values in {len(known):,} rows: names or free words")
+        return LeftOut(name, _free_text(known, distinct))
     return Input(names.of(name), name, "category", levels=tuple(levels[: MOST_LEVELS + 1]), distinct=distinct)
 
 
@@ -138,25 +118,56 @@ def _names_the_row(name: str, known: "pd.Series[Any]", numbers: "pd.Series[float
         return unique
     whole = bool((numbers.dropna() % 1 == 0).all())
     counted = bool(numbers.dropna().diff().dropna().eq(1).all())
-    called = re.search(r"(^|[_\s])(id|no|nr|key|uuid|index)$|[a-z]I[dD]$", name, re.IGNORECASE if "_" in name else 0)
+    called = re.search(r"(?i:(^|[_\s])(id|no|nr|key|uuid|index)$)|[a-z]I[dD]$", name)
     return unique and whole and (counted or called is not None)
 
 
-def _tells_all(column: "pd.Series[Any]", outcome: "pd.Series[float] | None") -> bool:
-    """Whether this column alone ranks the outcomes almost without a mistake (area under the curve)."""
-    by_level = not pd.api.types.is_numeric_dtype(column)
-    if outcome is None or (by_level and column.nunique() > len(column) / 5):
-        return False
+def _odd_words(known: "pd.Series[Any]") -> str:
+    """The few words that stand among numbers; empty where there are none, or more."""
+    words = known[pd.to_numeric(known, errors="coerce").isna()].map(str).unique()
+    mostly = pd.to_numeric(known, errors="coerce").notna().mean() > ALMOST_ALL
+    return ", ".join(repr(word[:40]) for word in words) if mostly and 0 < len(words) <= FEW_WORDS else ""
+
+
+def signed_number(known: "pd.Series[Any]") -> str | None:
+    """An example of numbers with other signs around or in them, as $1,234.50; None where it is something else."""
+    text = known.map(str).str.strip()
+    numbers = text.str.fullmatch(r"(\W*|[A-Z]{3} ?)\d[\d,.'\s]*\W*([A-Z]{3})?").all()
+    signed = text[text.str.contains(r"[^\d.-]")]
+    return str(signed.iloc[0])[:40] if numbers and len(signed) else None
+
+
+def _free_text(known: "pd.Series[Any]", distinct: int) -> str:
+    if example := signed_number(known):
+        return f"holds numbers with signs, as {example!r}: write them as 1234.5 to use them"
+    return f"is text with {distinct:,} values in {len(known):,} rows: names or free words"
+
+
+def _tells_all(column: "pd.Series[Any]", outcome: "pd.Series[Any]") -> bool:
+    """Whether this column alone says the outcome, almost without a mistake."""
     both = column.notna() & outcome.notna()
-    score, truth = column[both], outcome[both]
-    if by_level:
-        score = truth.groupby(score.astype(str)).transform("mean")
-    positives, negatives = int((truth == 1).sum()), int((truth == 0).sum())
-    if not positives or not negatives:
+    given, truth = column[both], outcome[both]
+    if truth.nunique() < 2:
         return False
-    ranks = float(score.rank()[truth == 1].sum())
-    area = (ranks - positives * (positives + 1) / 2) / (positives * negatives)
-    return max(area, 1 - area) >= TELLS_ALL
+    number = pd.api.types.is_numeric_dtype(column)
+    if pd.api.types.is_numeric_dtype(outcome):
+        return number and abs(float(given.rank().corr(truth.rank()))) >= TELLS_ALL
+    if number and truth.nunique() == 2:
+        return _area(given, truth == truth.iloc[0]) >= TELLS_ALL
+    # Of many small levels each would tell its own few cases.
+    if given.nunique() > len(given) / 5:
+        return False
+    counts = pd.crosstab(given.map(str), truth)
+    mistakes, without = len(truth) - counts.max(axis=1).sum(), len(truth) - counts.sum().max()
+    return bool(mistakes <= (1 - TELLS_OF_LEVELS) * without)
+
+
+def _area(score: "pd.Series[Any]", truth: "pd.Series[bool]") -> float:
+    """Area under the curve, whichever way round."""
+    positives = int(truth.sum())
+    negatives = len(truth) - positives
+    area = (float(score.rank()[truth].sum()) - positives * (positives + 1) / 2) / (positives * negatives)
+    return max(area, 1 - area)
 
 
 def proposed_range(numbers: "pd.Series[float]") -> tuple[float, float]:
@@ -165,7 +176,10 @@ def proposed_range(numbers: "pd.Series[float]") -> tuple[float, float]:
     >>> proposed_range(pd.Series([3.0, 97.0])), proposed_range(pd.Series([0.2, 0.9]))
     ((0.0, 150.0), (0.0, 1.0))
     """
-    low, high = float(numbers.min()), float(numbers.max())
+    finite = numbers[numbers.abs() < float("inf")]
+    if finite.empty:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
     if low >= 0 and high <= 1:
         return 0.0, 1.0
     pad = (high - low) / 2

@@ -4,7 +4,7 @@ import re
 import sys
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,8 +12,11 @@ from headrace.command_parts import a_time, console, registry_of
 from headrace.errors import CommandError
 
 if TYPE_CHECKING:
+    from headrace.data_file import DataFile
     from headrace.propose import Proposal
 
+
+TaskName = Literal["binary", "multiclass", "regression"]
 UseCases = Annotated[Path, typer.Option("--use-cases", help="directory of your use cases; NAME becomes a folder in it")]
 
 
@@ -28,17 +31,20 @@ def add_commands(app: typer.Typer) -> None:
 
 def init(
     name: Annotated[str, typer.Argument(help="of the use case: lower-case letters, digits and _", metavar="NAME")],
-    data: Annotated[Path, typer.Option(help="past cases, one a row: .csv or .parquet", exists=True, dir_okay=False)],
+    data: Annotated[Path, typer.Option(help="past cases, one a row: CSV or Parquet", exists=True, dir_okay=False)],
     label: Annotated[str | None, typer.Option(help="column of the outcome")] = None,
     time: Annotated[str | None, typer.Option(help="column that says when the decision is asked for")] = None,
     known_at: Annotated[str | None, typer.Option(help="column that says when the outcome became known")] = None,
     positive: Annotated[str | None, typer.Option(help="binary: value of the label that one acts on")] = None,
-    task: Annotated[str | None, typer.Option(help="binary, multiclass or regression; else from the label")] = None,
+    task: Annotated[TaskName | None, typer.Option(help="else as the label shows")] = None,
+    category: Annotated[list[str] | None, typer.Option(help="column whose numbers are codes; may be repeated")] = None,
     miss: Annotated[str | None, typer.Option(help="binary: cost of a positive case that nobody acted on")] = None,
     act: Annotated[str | None, typer.Option(help="binary: cost of acting on a case")] = None,
     currency: Annotated[str, typer.Option(help="of all costs")] = "EUR",
     timezone: Annotated[str, typer.Option(help="IANA name: of days, and of times without an offset")] = "UTC",
-    time_format: Annotated[str, typer.Option(help="as in '%d.%m.%Y %H:%M'; else ISO 8601")] = "ISO8601",
+    time_format: Annotated[
+        str | None, typer.Option(help="as in '%d.%m.%Y %H:%M', or s: seconds since 1970; else as the data show")
+    ] = None,
     owner: Annotated[str, typer.Option(help="who answers for the result")] = "you",
     use_cases: UseCases = Path("use_cases"),
     ask: Annotated[
@@ -47,35 +53,62 @@ def init(
 ) -> None:
     """Write a use case from a table of past cases: contract, source, pipeline, test; then it can be trained."""
     from headrace.data_file import read_data
-    from headrace.propose import Choices, ProposalError, Task, propose, time_columns, usual_label
+    from headrace.propose import Choices, ProposalError, propose
     from headrace.starter_files import write_starter
+    from headrace.times import FORMAT
+    from shared.spine.clock import wall_now
 
-    _check_name(name)
-    asks = sys.stdin.isatty() if ask is None else ask
-    tasks: dict[str | None, Task | None] = {None: None, "binary": "binary", "multiclass": "multiclass"}
-    tasks["regression"] = "regression"
-    if task not in tasks:
-        raise typer.BadParameter("binary, multiclass or regression", param_hint="--task")
-    frame = read_data(data)
+    _check_said(name, owner, timezone)
+    asks, form = sys.stdin.isatty() if ask is None else ask, time_format or FORMAT
+    table = read_data(data)
+    try:
+        label, time = _label_and_time(table, label, time, known_at, timezone, form, asks)
+        choices = Choices(label, time, known_at, positive, task, form, timezone, tuple(category or ()))
+        proposal = propose(table.frame, choices, wall_now())
+    except ProposalError as error:
+        raise CommandError(f"{data}: {error}") from None
+    money = _money(proposal, currency, miss, act, asks)
+    write_starter(use_cases / name, proposal, table, owner, money)
+    _show(use_cases / name, proposal, assumed=money.assumed)
+
+
+def _check_said(name: str, owner: str, timezone: str) -> None:
+    from headrace.times import is_zone
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        raise typer.BadParameter(
+            "lower-case letters, digits and _, beginning with a letter, at most 64", param_hint="NAME"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}", owner):
+        raise typer.BadParameter("a person or team: letters, digits and _ . @ + -, at most 64", param_hint="--owner")
+    if not is_zone(timezone):
+        raise typer.BadParameter("an IANA name such as Europe/Berlin", param_hint="--timezone")
+
+
+def _label_and_time(
+    table: "DataFile", label: str | None, time: str | None, known_at: str | None, timezone: str, form: str, asks: bool
+) -> tuple[str, str]:
+    """The two columns without which nothing can be proposed: said, answered, or the only ones there are."""
+    from headrace.propose import ProposalError, time_columns, usual_label
+
+    frame = table.frame
     columns = ", ".join(map(str, frame.columns))
     if asks and (label is None or time is None):
-        console.print(f"{data} has {len(frame):,} rows with the columns {columns}", soft_wrap=True, markup=False)
+        console.print(f"{table.path} has {len(frame):,} rows with the columns {columns}", soft_wrap=True, markup=False)
     label = label or _answer("Which column holds the outcome?", usual_label(frame), asks)
     if label is None:
         raise ProposalError(f"which column holds the outcome? Say --label COLUMN; there are: {columns}")
-    times = [one for one in time_columns(frame, timezone, time_format) if one not in (label, known_at)]
-    time = time or _answer("Which column says when the decision is asked for?", _only(times), asks)
+    if time is not None:
+        return label, time
+    times = [one for one in time_columns(frame, timezone, form) if one not in (label, known_at)]
+    time = _answer("Which column says when the decision is asked for?", _only(times), asks)
     if time is None:
         found = f"these hold times: {', '.join(times)}" if times else "none holds times as 2013-03-01 06:00"
         raise ProposalError(
             f"which column says when the decision is asked for? Say --time COLUMN ({found}). Days are what a model is "
             "held out, judged and counted on, so a table without times cannot begin"
         )
-    choices = Choices(label, time, known_at, positive, tasks[task], time_format, timezone)
-    proposal = propose(frame, choices)
-    money = _money(proposal, currency, miss, act, asks)
-    write_starter(use_cases / name, proposal, frame, data, owner, money)
-    _show(use_cases / name, proposal, assumed=money.assumed)
+    return label, time
 
 
 def import_mlflow(
@@ -106,13 +139,6 @@ def import_mlflow(
         console.print("  --upload brings it to the running registry")
 
 
-def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
-        raise typer.BadParameter(
-            "lower-case letters, digits and _, beginning with a letter, at most 64", param_hint="NAME"
-        )
-
-
 def _answer(question: str, proposed: str | None, asks: bool) -> str | None:
     return str(typer.prompt(question, default=proposed)) if asks else proposed
 
@@ -137,9 +163,25 @@ def _money(proposal: "Proposal", currency: str, miss: str | None, act: str | Non
 
 def _amount(option: str, said: str | None) -> Decimal:
     try:
-        return Decimal(said or "")
+        amount = Decimal(said or "")
     except InvalidOperation:
-        raise CommandError(f"{option}: {said!r} is no amount such as 12.50") from None
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise CommandError(f"{option}: {said!r} is no amount such as 12.50")
+    return amount
+
+
+def _told_of_times(proposal: "Proposal") -> list[str]:
+    from headrace.times import FORMAT, UNITS
+
+    form, lines = proposal.choices.time_format, []
+    if form != FORMAT:
+        written = f"{form} since 1970" if form in UNITS else form
+        lines.append(f"  {proposal.choices.time} is read as {written}")
+    if proposal.skipped:
+        why = "without a time, with a future one, or after the last outcome"
+        lines.append(f"  not used: {proposal.skipped:,} rows {why}")
+    return lines
 
 
 def _show(target: Path, proposal: "Proposal", assumed: bool) -> None:
@@ -151,6 +193,7 @@ def _show(target: Path, proposal: "Proposal", assumed: bool) -> None:
         f"{kinds.count('number')} of them numbers" + (f" ({known})" if known else ""),
         f"  {proposal.rows:,} rows on {proposal.days} days, {proposal.first:%Y-%m-%d} to {proposal.last:%Y-%m-%d}; "
         f"the last {proposal.holdout_days} days judge the model",
+        *_told_of_times(proposal),
         *(f"  not used: {one.column} {one.reason}" for one in proposal.left_out),
     ]
     if assumed:

@@ -9,9 +9,11 @@ from string import Template
 import pandas as pd
 
 from headrace.columns import Input, numbers_of, text_of
+from headrace.data_file import GAPS, DataFile
 from headrace.errors import CommandError
 from headrace.propose import Proposal
 from headrace.starter_contract import Money, contract_fields
+from headrace.times import UNITS
 from headrace.validate import validate_file, write_schema
 
 TEMPLATES = Path(__file__).with_name("starter")
@@ -23,13 +25,13 @@ class StarterError(CommandError):
     """The folder cannot be written."""
 
 
-def write_starter(target: Path, proposal: Proposal, frame: pd.DataFrame, data: Path, owner: str, money: Money) -> None:
+def write_starter(target: Path, proposal: Proposal, table: DataFile, owner: str, money: Money) -> None:
     """Write everything into the new directory `target`, named like the use case. Raises StarterError."""
     if target.exists():
         raise StarterError(f"{target} is there already; choose another name, or remove it")
     target.mkdir(parents=True)
     try:
-        _write(target, proposal, frame, data, owner, money)
+        _write(target, proposal, table, owner, money)
         if problems := validate_file(target / "contract.yaml"):
             told = "; ".join(f"line {one.line} {one.path}: {one.message} ({one.allowed})" for one in problems)
             raise StarterError(f"no sound contract comes of these answers: {told}")
@@ -38,13 +40,13 @@ def write_starter(target: Path, proposal: Proposal, frame: pd.DataFrame, data: P
         raise
 
 
-def _write(target: Path, proposal: Proposal, frame: pd.DataFrame, data: Path, owner: str, money: Money) -> None:
-    name, kept = target.name, "data" + data.suffix.lower()
-    shutil.copyfile(data, target / kept)
-    contract = contract_fields(name, proposal, data.name, owner, money)
+def _write(target: Path, proposal: Proposal, table: DataFile, owner: str, money: Money) -> None:
+    name, kept = target.name, "data" + table.path.suffix.lower()
+    shutil.copyfile(table.path, target / kept)
+    contract = contract_fields(name, proposal, table.path.name, owner, money)
     for file, fields in (
         ("contract.yaml", contract),
-        ("source.py", _source_fields(name, proposal, kept)),
+        ("source.py", _source_fields(name, proposal, kept, table)),
         ("pipeline.py", _pipeline_fields(name, proposal)),
         ("test.py", {"use_case": name}),
     ):
@@ -52,11 +54,11 @@ def _write(target: Path, proposal: Proposal, frame: pd.DataFrame, data: Path, ow
         lines = (line.rstrip() for line in text.splitlines())
         written = target / (f"test_{name}.py" if file == "test.py" else file)
         written.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (target / "request.json").write_text(_request(proposal, frame), encoding="utf-8")
+    (target / "request.json").write_text(_request(proposal, table.frame), encoding="utf-8")
     write_schema(target.parent / "contract.schema.json")
 
 
-def _source_fields(name: str, proposal: Proposal, kept: str) -> dict[str, str]:
+def _source_fields(name: str, proposal: Proposal, kept: str, table: DataFile) -> dict[str, str]:
     choices = proposal.choices
     known = "times + pd.Timedelta(days=1),  # ASSUMED: outcomes are known a day later"
     if choices.known_at:
@@ -69,18 +71,38 @@ def _source_fields(name: str, proposal: Proposal, kept: str) -> dict[str, str]:
         "numbers": _literal(_columns(proposal.inputs, "number")),
         "categories": _literal(_columns(proposal.inputs, "category")),
         "classes": "" if regression else f"{_CLASSES_ARE}\nCLASSES = {_literal(proposal.classes)}\n",
-        "read": "pd.read_csv(DATA, dtype=str)" if kept.endswith(".csv") else "pd.read_parquet(DATA)",
+        "read": _read(table),
         "time": _quoted(choices.time),
         "event_time": proposal.event_time,
         "known_at": known,
         "label": proposal.label,
-        "outcome": f"pd.to_numeric({label})" if regression else f"_text({label}).map(CLASSES)",
+        "outcome": f"_number({label})" if regression else f"_text({label}).map(CLASSES)",
+        "number": _to_number(table),
         "parse": _parse(proposal),
     }
 
 
+def _read(table: DataFile) -> str:
+    dialect = table.dialect
+    if dialect is None:
+        return "pd.read_parquet(DATA).reset_index()" if table.indexed else "pd.read_parquet(DATA)"
+    more = ""
+    if dialect.separator != ",":
+        more += f", sep={_quoted(dialect.separator)}"
+    if dialect.encoding != "utf-8":
+        more += f", encoding={_quoted(dialect.encoding)}"
+    return f"pd.read_csv(DATA, dtype=str, na_values={_list(GAPS)}, skipinitialspace=True{more})"
+
+
+def _to_number(table: DataFile) -> str:
+    commas = table.dialect is not None and table.dialect.decimal == ","
+    return 'pd.to_numeric(column.str.replace(",", "."))' if commas else "pd.to_numeric(column)"
+
+
 def _parse(proposal: Proposal) -> str:
     form = _quoted(proposal.choices.time_format)
+    if proposal.choices.time_format in UNITS:
+        return f"return pd.to_datetime(pd.to_numeric(column), unit={form}, utc=True)"
     if proposal.offsets:
         return f"return pd.to_datetime(column, format={form}, utc=True)"
     lines = [f"times = pd.to_datetime(column, format={form})"]

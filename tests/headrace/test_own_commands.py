@@ -131,17 +131,82 @@ def test_on_a_terminal_it_asks_for_what_is_not_said(init: Init, tmp_path: Path) 
     assert "assumed: what decisions cost" not in done.output
 
 
+@pytest.mark.slow
+def test_a_table_as_a_spreadsheet_exports_it_trains(init: Init, tmp_path: Path) -> None:
+    """Semicolons, decimal commas, Windows letters, day first, blanks behind words, newest cases still open."""
+    frame = customers().drop(columns="refund")
+    frame["Signed Up"] = pd.to_datetime(frame["Signed Up"]).dt.strftime("%d.%m.%Y %H:%M")
+    frame["Plan"] = frame["Plan"].where(frame["Plan"] != "Plus", "Größer")
+    frame["churned"] = [f"{word} " if row % 2 else word for row, word in enumerate(frame["churned"])]
+    frame.loc[frame.index >= 700, "churned"] = "-"
+    frame.loc[3, "Signed Up"] = "31.12.9999 00:00"
+    frame["code"] = np.arange(len(frame)) % 7
+    path = tmp_path / "customers.csv"
+    frame.to_csv(path, index=False, sep=";", decimal=",", encoding="cp1252")
+    told = ("--label", "churned", "--category", "code")
+    done = init("churn", "--data", str(path), *told)
+    assert done.exit_code == 0, done.output
+    assert "Signed Up is read as %d.%m.%Y %H:%M" in done.output
+    assert "not used: 101 rows without a time, with a future one, or after the last outcome" in done.output
+    contract = contract_in(tmp_path, "churn")
+    assert (contract.classes, contract.numbers) == (("not_churned", "churned"), ("monthly_amount", "tenure"))
+    assert (contract.features["plan"].levels or ())[1] == "Größer"
+    assert contract.features["code"].levels == tuple("0123456")
+    ended = trained(tmp_path, "churn")
+    assert (ended.evaluation["holdout_labelled"], ended.evaluation["flagged_share"]) == (
+        ended.evaluation["holdout_rows"],
+        0,
+    )
+
+
+@pytest.mark.parametrize(("label", "task"), [("Monthly Amount (€)", "regression"), ("Plan", "multiclass")])
+def test_a_column_that_tells_the_outcome_is_left_out_of_every_task(
+    init: Init, tmp_path: Path, label: str, task: str
+) -> None:
+    frame = customers()
+    frame["later"] = frame["Plan"].str.len() if task == "multiclass" else frame["Monthly Amount (€)"] * 1.19
+    path = tmp_path / "customers.csv"
+    frame.drop(columns="refund").to_csv(path, index=False)
+    done = init("case", "--data", str(path), "--label", label)
+    assert done.exit_code == 0, done.output
+    assert "not used: later tells the outcome by itself" in done.output
+    assert (contract_in(tmp_path, "case").task, "monthly_amount" in contract_in(tmp_path, "case").features) == (
+        task,
+        task == "multiclass",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["$1,000.50", "$20.00"], "holds numbers with signs, as '$0,000.50': write them as 1234.5"),
+        ([str(number / 7) for number in range(99)] + ["sold out"], "holds numbers, but also 'sold out': empty those"),
+    ],
+)
+def test_numbers_that_are_written_otherwise_are_named(init: Init, tmp_path: Path, cells: list[str], words: str) -> None:
+    frame = customers()
+    rows = np.arange(len(frame))
+    frame["price"] = [cells[row % len(cells)].replace("1,000", f"{row // 2},000") for row in rows]
+    path = tmp_path / "customers.csv"
+    frame.to_csv(path, index=False)
+    done = init("churn", "--data", str(path), "--label", "churned")
+    assert (done.exit_code, f"not used: price {words}" in done.output) == (0, True), done.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), "Say --label COLUMN; there are: Customer ID, Signed Up"),
         (("--label", "left"), "there is no column 'left' for --label; the columns are Customer ID"),
         (("--label", "churned", "--time", "tenure"), "does not hold times as 2013-03-01 06:00"),
-        (("--label", "churned", "--task", "regression"), "holds text, and a regression needs numbers"),
+        (("--label", "churned", "--task", "regression"), "holds text, as 'No', and a regression needs numbers"),
         (("--label", "Plan", "--task", "binary"), "has 3 values; a binary label has at most 2"),
         (("--label", "churned", "--positive", "yes"), "--positive 'yes' is no value of 'churned'; those are No, Yes"),
         (("--label", "country"), "has 1 value: there is nothing to learn from it"),
         (("--label", "churned", "--miss", "much"), "--miss: 'much' is no amount"),
+        (("--label", "churned", "--act", "NaN"), "--act: 'NaN' is no amount"),
+        (("--label", "tenure", "--task", "multiclass"), "has 119 values; a multiclass label has at most 20"),
+        (("--label", "churned", "--category", "branch"), "there is no column 'branch' for --category"),
         (("--label", "churned", "--currency", "dollars"), "no sound contract comes of these answers: line"),
     ],
 )
@@ -159,7 +224,12 @@ def test_what_cannot_be_proposed_is_a_sentence_and_leaves_nothing(
     [
         ("at,late\n2026-01-01,1\n", "has 1 rows; at least 60 are needed"),
         ("at,at\n" + "2026-01-01,1\n" * 60, "there is no column 'late' for --label"),
-        ("day,late\n" + "12/31/2026,1\n3/1/2026,0\n" * 30, "a table without times cannot begin"),
+        ("day,late\n" + "31 Dec,1\n1 March,0\n" * 30, "a table without times cannot begin"),
+        ("day,late\n" + "1/2/2026,1\n3/2/2026,0\n" * 30, "Say --time-format '%d/%m/%Y' or --time-format '%m/%d/%Y'"),
+        ("day,late\n" + "2026-01-01,1\nsoon,0\n" * 30, "row 2 has 'soon'"),
+        ("day,late\n" + "2026-01-01,1\n2026-01-01T00:00Z,0\n" * 30, "say their offset and some do not"),
+        ("day,late\n" + "2126-01-01,1\n2126-01-02,0\n" * 30, "no row has an outcome in column 'late' and a time in"),
+        ("day,late\n" + "2026-01-01,1\n" * 59 + "2026-01-02,0\n", "has 1 rows with '0'; at least 10 of each"),
         (
             "day,late,size\n" + "2026-01-01,1,2\n2026-01-02,0,3\n2026-01-02,0,2\n" * 30,
             "lie on 2 days; at least 6 are needed",
@@ -173,9 +243,11 @@ def test_what_cannot_be_proposed_is_a_sentence_and_leaves_nothing(
 def test_a_table_that_cannot_begin_says_what_it_lacks(init: Init, tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "cases.csv"
     path.write_text(text, encoding="utf-8")
-    done = init("late", "--data", str(path), "--label", "late")
+    named = () if words == "a table without times cannot begin" else ("--time", text.partition(",")[0])
+    done = init("late", "--data", str(path), "--label", "late", *named)
     assert done.exit_code == 1, done.output
     assert words in done.stderr
+    assert str(path) in done.stderr
 
 
 def test_nothing_is_written_over(init: Init, tmp_path: Path) -> None:
