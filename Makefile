@@ -10,10 +10,11 @@ PARALLEL := -n 2 --dist loadfile
 # Stores, delivery and the loop: what meets a database or a broker.
 CONTAINER_TESTS := \
   $(addprefix tests/spine/test_,db.py inbox.py relay.py postgres.py) tests/delivery \
-  $(addprefix tests/registry/test_,store.py handlers.py api_forced.py app.py) \
+  $(addprefix tests/registry/test_,store.py handlers.py api_forced.py api_capacity.py candidates.py app.py) \
   $(addprefix tests/trainer/test_,handlers.py requests.py runs.py app.py) \
   $(addprefix tests/monitor/test_,handlers.py technical_store.py closing.py rollbacks.py ingest.py) \
-  $(addprefix tests/console/test_,publishing.py sending.py) \
+  $(addprefix tests/monitor/test_,lease.py reconciling.py members.py measuring.py technical_rollbacks.py) \
+  $(addprefix tests/console/test_,app.py publishing.py sending.py states.py) \
   tests/e2e/test_replay.py
 export OMP_NUM_THREADS ?= 1
 export BENTOML_DO_NOT_TRACK := True
