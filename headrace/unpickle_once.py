@@ -19,7 +19,7 @@ from headrace.import_model import ASKED, PICKLE, SCORES, SKOPS
 from services.trainer.foreign import foreign_scores
 from services.trainer.rows import features_of
 from shared.contract import Contract
-from shared.package import to_frame
+from shared.package import PackageRefused, to_frame
 
 
 def main(folder: Path) -> None:
@@ -34,4 +34,8 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except PackageRefused as refused:
+        # The caller shows the last line: the refusal itself, without the name of its class.
+        sys.exit(str(refused))

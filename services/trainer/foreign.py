@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import is_classifier
 
 from services.trainer.entry_points import load_entry_point
 from services.trainer.flags import check_flagged
@@ -64,6 +65,8 @@ def foreign_scores(contract: Contract, model: Any, frame: pd.DataFrame) -> NDArr
         raise PackageRefused(
             "golden", "the model has no predict_proba; decisions need probabilities: CalibratedClassifierCV gives them"
         )
+    if not contract.classification and is_classifier(model):
+        raise PackageRefused("golden", f"the model is a classifier; {contract.label.name} of the contract is a number")
     try:
         return predict_scores(model, contract.task, frame[names], contract.classes)
     except PackageRefused:
@@ -75,7 +78,12 @@ def foreign_scores(contract: Contract, model: Any, frame: pd.DataFrame) -> NDArr
 def features_in_order(contract: Contract, model: Any) -> tuple[Feature, ...]:
     """The contract's features in the order in which the model was fitted; PackageRefused when they are others."""
     ours = {feature.name: feature for feature in features_of(contract)}
-    names = [str(name) for name in getattr(model, "feature_names_in_", ours)]
+    names = [str(name) for name in getattr(model, "feature_names_in_", ())]
+    if not names:
+        # The same columns in another order would be scored without a sound, and wrongly.
+        raise PackageRefused(
+            "features", "the model does not name its columns: fit it on a DataFrame with the contract's names, no array"
+        )
     if set(names) != set(ours):
         only_model, only_contract = sorted(set(names) - set(ours))[:10], sorted(set(ours) - set(names))[:10]
         raise PackageRefused("features", f"only in the model: {only_model}; only in the contract: {only_contract}")

@@ -66,8 +66,17 @@ def _awkward(features: Sequence[Feature], row: "pd.Series[Any]") -> list[dict[st
 def score_golden(
     model: Any, task: Task, features: Sequence[Feature], classes: Sequence[str], columns: Mapping[str, Any]
 ) -> Golden:
-    """Ask the model once; what it answers now it must answer for ever."""
-    scores = predict_scores(model, task, to_frame(features, columns), classes)
+    """Ask the model once; what it answers now it must answer for ever. PackageRefused where it has no answer."""
+    try:
+        scores = predict_scores(model, task, to_frame(features, columns), classes)
+    except PackageRefused:
+        raise
+    except Exception as error:  # an estimator may raise anything
+        raise PackageRefused(
+            "golden",
+            f"records with nulls and unknown levels, which clients may send, cannot be scored: {error!r:.200}; put an "
+            "imputer, and an encoder that takes unknown levels, into the pipeline",
+        ) from error
     return Golden(columns=dict(columns), scores=tuple(tuple(row) for row in scores.tolist()))
 
 

@@ -61,4 +61,5 @@ def class_position(label: Any, classes: Sequence[str], wanted: int) -> int:
         return classes.index(label)
     if not isinstance(label, str) and 0 <= int(label) < wanted:
         return int(label)
-    raise PackageRefused("golden", f"the model answers with a class {label!r} that is not one of {list(classes)}")
+    known = f"one of {list(classes)}, nor a position from 0 to {wanted - 1}"
+    raise PackageRefused("golden", f"the model answers with a class {label!r} that is not {known}")

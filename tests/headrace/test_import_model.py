@@ -136,6 +136,11 @@ def test_a_description_that_does_not_fit_is_a_sentence(
     assert (done.exit_code, words in done.stderr) == (1, True), done.stderr
 
 
+def two_customers() -> pd.DataFrame:
+    """The contract's columns, all of them numbers."""
+    return pd.DataFrame({name: [0.0, 1.0] for name in ("plan", "branch", "tenure", "monthly_amount")})
+
+
 def of_other_columns(_model: Any) -> Any:
     """A model for other people."""
     return LogisticRegression().fit(pd.DataFrame({"plan": [0, 1], "age": [20, 40]}), [0, 1])
@@ -144,8 +149,9 @@ def of_other_columns(_model: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda model: LinearSVC().fit([[0.0] * 4, [1.0] * 4], [0, 1]), "the model has no predict_proba"),
-        (lambda model: model[-1], "the held-out rows cannot be scored"),
+        (lambda model: LinearSVC().fit(two_customers(), [0, 1]), "the model has no predict_proba"),
+        (lambda model: LogisticRegression().fit(two_customers(), [0, 1]), "the held-out rows cannot be scored"),
+        (lambda model: model[-1], "the model does not name its columns: fit it on a DataFrame"),
         (of_other_columns, "only in the model: ['age']; only in the contract: ['branch', 'monthly_amount', 'tenure']"),
     ],
 )
