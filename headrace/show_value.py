@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -19,12 +20,13 @@ def show_value(found: Value, console: Console) -> None:
 
 
 def _table(period: PeriodValue) -> Table:
-    table = Table(title=f"{period.use_case}, {period.first} to {period.last}")
-    for column in ("block", "release", "decisions", "labelled"):
-        table.add_column(column, justify="left" if column == "block" else "right")
-    for column in ("cost", "without a model", "value", "forecast"):
-        table.add_column(f"{column} ({period.currency})", justify="right")
-    table.add_column("what bound")
+    title = f"{period.use_case}, {period.first} to {period.last}, in {period.currency}"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    # No number and no day is cut where a terminal is narrow; headings break where they may.
+    table.add_column("block", no_wrap=True)
+    for column in ("release", "cases", "labelled", "cost", "without\na model", "value", "forecast"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("what bound", overflow="fold", min_width=8)
     for line in period.by_block:
         sums = (line[name] for name in ("cost_minor", "cost_without_model_minor", "value_minor", "forecast_minor"))
         counts = (str(line["release_sequence"]), f"{line['volume']:,}", f"{line['labelled']:,}")

@@ -71,9 +71,9 @@ def value(home: Path, known: Past, days: int = 3) -> Value:
     return make(known, "flights", FIRST, last, NOON + 9 * DAY, SpineSettings(home=home), home / "cache")
 
 
-def shown(found: Value) -> str:
+def shown(found: Value, width: int = 250) -> str:
     text = StringIO()
-    show_value(found, Console(file=text, width=250))
+    show_value(found, Console(file=text, width=width))
     return text.getvalue()
 
 
@@ -89,6 +89,10 @@ def test_tables_and_reports_have_the_same_money_to_the_cent(tmp_path: Path) -> N
     assert "in every block to the cent as reported" in text
     assert "not causal" in text
     assert "plain 95 % interval" in text
+    narrow = shown(found, 80)
+    assert "…" not in narrow
+    for whole in (FIRST.isoformat(), "375.00", "what bound"):
+        assert whole in narrow
 
 
 def test_a_cent_too_many_in_a_report_is_found_and_its_block_named(tmp_path: Path) -> None:
