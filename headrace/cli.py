@@ -22,7 +22,7 @@ from headrace import (
     verify_commands,
 )
 from headrace.command_group import CommandGroup
-from headrace.command_parts import AsJson, UseCase, console, registry_of, running, settings_of
+from headrace.command_parts import AsJson, UseCase, a_digest, console, registry_of, running, settings_of
 from headrace.settings import CommandSettings
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ app = typer.Typer(
     help="Runs machine-learning models in production from a business contract, over Kafka events.",
     epilog="First steps:  headrace up   ·   headrace apply CONTRACT   ·   headrace watch   ·   headrace down",
 )
+EXAMPLES = Path("examples")
 Reason = Annotated[str, typer.Option("--reason", "-r", help="why; it stands in the ledger for ever")]
 
 
@@ -60,13 +61,15 @@ def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="serving workers")] = 1,
     clock: Annotated[str, typer.Option(help="wall, or replay: time moves by time_advanced events")] = "wall",
     seed: Annotated[int, typer.Option(help="every random state comes from it")] = 0,
-    use_cases: Annotated[Path, typer.Option(help="directory with the code of the use cases")] = Path("examples"),
+    use_cases: Annotated[Path, typer.Option(help="directory with the code of the use cases")] = EXAMPLES,
     progress_lines: Annotated[bool, typer.Option("--progress-lines", hidden=True)] = False,
 ) -> None:
     """Start Kafka (unless HEADRACE_KAFKA names one) and the five services; returns when all are ready."""
     settings = settings_of(context)
     if clock not in ("wall", "replay"):
         raise typer.BadParameter("wall or replay", param_hint="--clock")
+    if use_cases != EXAMPLES and not use_cases.is_dir():
+        raise typer.BadParameter(f"there is no directory {use_cases}", param_hint="--use-cases")
     if foreground:
         from headrace.foreground import run_in_foreground
 
@@ -179,12 +182,13 @@ def train(
 def release(
     context: typer.Context,
     use_case: UseCase,
-    package: Annotated[str, typer.Argument(help="digest of the package", metavar="PACKAGE")],
+    package: Annotated[str, typer.Argument(help="its whole digest, as `train` prints it", metavar="PACKAGE")],
     reason: Reason,
 ) -> None:
     """Release a package by hand; the registry checks it like any other."""
     from headrace.show_answers import show_release
 
+    a_digest(package, "PACKAGE")
     with registry_of(context) as registry:
         show_release(registry.release(use_case, package, reason), console)
 
@@ -199,6 +203,8 @@ def rollback(
     """Take the release back: a higher sequence that serves the last good package."""
     from headrace.show_answers import show_release
 
+    if to is not None:
+        a_digest(to, "--to")
     with registry_of(context) as registry:
         show_release(registry.roll_back(use_case, reason, to), console)
 

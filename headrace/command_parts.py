@@ -1,5 +1,6 @@
 """What commands share: their common arguments, the settings they were called with, the running system."""
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,15 @@ def registry_of(context: typer.Context) -> "RegistryClient":
 
     info = running(context)
     return RegistryClient(info.services["registry"].url, settings_of(context).api_key.get_secret_value())
+
+
+def a_digest(said: str, option: str) -> None:
+    """Refuse what is no whole digest of a package: tables show only its beginning; raises BadParameter."""
+    if not re.fullmatch(r"[0-9a-f]{64}", said):
+        raise typer.BadParameter(
+            "the whole digest of a package, 64 characters, as `headrace train` and `headrace status --json` print it",
+            param_hint=option,
+        )
 
 
 def a_time(said: str | None, option: str) -> datetime | None:

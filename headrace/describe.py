@@ -55,9 +55,8 @@ def describe(event: Event) -> str:
             return f"package {_short(event.package_digest)} trained until {event.train_until:%Y-%m-%d %H:%MZ}{numbers}"
         case TrainingFinished():
             what = f"package {_short(event.package_digest)}, " if event.package_digest else ""
-            # Why a run was declined says that it was.
-            outcome = "" if event.reason.startswith(event.outcome) else f" {event.outcome}"
-            return f"run {event.run_id}{outcome}: {what}{event.reason} ({event.wall_seconds:.1f} s)"
+            why = event.reason.removeprefix(f"{event.outcome}, ")
+            return f"run {event.run_id} {event.outcome}: {what}{why} ({event.wall_seconds:.1f} s)"
         case ModelRejected():
             return f"package {_short(event.package_digest)} rejected at {event.gate}: {event.explanation}"
         case ModelReleased():

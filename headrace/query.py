@@ -149,6 +149,9 @@ def _flat(rows: pl.DataFrame) -> pl.DataFrame:
 def show(rows: pl.DataFrame, console: Console, limit: int | None) -> None:
     """A table; where so many columns do not fit, each row downwards."""
     most = _MOST_ROWS if limit is None else limit
+    if rows.is_empty():
+        console.print("No rows.")
+        return
     narrow = len(rows.columns) * _NARROWEST <= console.width
     if narrow:
         table = Table()

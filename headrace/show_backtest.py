@@ -1,5 +1,6 @@
 """Shows a backtest to people: a line for each block, the total, its interval, and what it cannot know."""
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -22,12 +23,12 @@ _COLUMNS = (
 def show_backtest(found: Backtest, console: Console) -> None:
     """Print it."""
     console.print(f"Backtest of {found.use_case}: {found.what}", soft_wrap=True, markup=False)
-    table = Table()
-    for column in ("block", "decisions", "labelled"):
-        table.add_column(column, justify="left" if column == "block" else "right")
-    for column in ("earned", "backtest", "better by"):
-        table.add_column(f"{column} ({found.currency})", justify="right")
-    table.add_column("decided")
+    table = Table(title=f"in {found.currency}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    # No number and no day is cut where a terminal is narrow.
+    table.add_column("block", no_wrap=True)
+    for column in ("cases", "labelled", "earned", "backtest", "better by"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("decided", overflow="fold", min_width=8)
     for one in found.blocks:
         mix = ", ".join(f"{count:,} {name}" for name, count in one.decisions.items())
         counts = (f"{one.volume:,}", f"{one.labelled:,}")

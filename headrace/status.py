@@ -96,7 +96,7 @@ def show_status(status: SystemStatus, console: Console) -> None:
         table.add_row(part.name, state, address, str(part.pid or "–"), _short(part.clock), pending)
     console.print(table)
     if not status.releases:
-        console.print("No use case yet: `headrace apply examples/flights_late/contract.yaml`")
+        console.print("No use case yet: `headrace apply CONTRACT` puts one in force.")
         return
     releases = Table(title="Use cases", title_justify="left")
     for column in ("use case", "contract revision", "release", "package", "cause", "active workers"):

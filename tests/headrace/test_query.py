@@ -167,4 +167,5 @@ def test_the_file_of_a_format_is_asked_for_and_a_bad_place_is_named(home: Path, 
 
 def test_before_the_first_decision_there_are_no_rows_but_all_columns(tmp_path: Path) -> None:
     assert rows(tmp_path, "select prediction_id, label from joined") == []
+    assert run(tmp_path, "select * from joined").stdout == "No rows.\n"
     assert "column" in run(tmp_path, "select distance from joined").stderr
