@@ -159,7 +159,8 @@ async def test_a_killed_worker_comes_back_and_capacity_holds(kafka: str, serving
     running.start()
     async with producer(kafka) as publish:
         await publish(applied(under), toy.released(1, under))
-    status = await running.until(serves("killed", 1))
+    await running.until(serves("killed", 1))
+    status = await running.until(lambda each: len(each["detail"]["workers"]) == 2)
     decisions: list[str] = []
 
     async def ask(number: int) -> None:
