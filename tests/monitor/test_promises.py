@@ -1,7 +1,6 @@
 """Each block is told with what its package had promised for it; a package that cannot be read stops no report."""
 
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,11 @@ from shared.evaluation.out_of_sample import value_per_case
 from shared.events import KpiReported, from_record
 from shared.package import read_package
 from shared.spine.outbox import OutboxRow
-from tests.monitor.test_drifting import CONTRACT, DAY, REFERENCE, ROWS, SERVED, Bench
+from tests.monitor.test_drifting import CONTRACT, DAY, REFERENCE, ROWS, SERVED, Bench, bench
+
+__all__ = ["bench"]
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    bench = Bench(tmp_path)
-    await bench.db.create_tables()
-    await bench.apply_contract()
-    yield bench
-    await bench.db.close()
 
 
 async def reports(bench: Bench, cache: Path) -> list[KpiReported]:
