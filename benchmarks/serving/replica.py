@@ -10,19 +10,21 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from benchmarks.running import Running
+from benchmarks.running import NotReachedError, Running
 from benchmarks.serving.packages import Built
 from benchmarks.serving.processes import command_of, descendants
 from headrace.ports import LOOPBACK, free_ports
 from headrace.service_commands import environment_of
 from headrace.service_process import ServiceCommand, ServiceProcess
+from services.serving.workers import read_live
 from shared.contract import derive_policy
 from shared.events import Event, ModelReleased, UseCaseApplied, to_record
 from shared.package import read_package
-from shared.spine.clock import wall_now
+from shared.spine.clock import monotonic, wall_now
 from shared.spine.topics import provision
 
 SOURCE = "benchmark"
+_LOOK_SECONDS = 0.01
 # The limit of one client is checked for every request, and set so high that it never refuses one.
 SETTINGS: Mapping[str, str] = {
     "HEADRACE_SERVING_REQUESTS_PER_SECOND": "1000000",
@@ -74,6 +76,20 @@ class Replica(Running):
     async def drained(self, seconds: float = 600.0) -> float:
         """Wait until Kafka has acknowledged all that was answered; returns the seconds that took."""
         return await self.until(lambda status: status["pending"]["spool_unacked"] == 0, seconds)
+
+    async def switched(self, use_case: str, sequence: int, seconds: float = 60.0) -> None:
+        """Wait until every worker has written down that it serves a release, without costing any of them time.
+
+        Raises NotReachedError.
+        """
+        deadline = monotonic() + seconds
+        while monotonic() < deadline:
+            states = read_live(self.home / "serving" / "workers")
+            there = [state for state in states if state.instance == self.instance]
+            if len(there) == self.workers and all(state.active.get(use_case) == sequence for state in there):
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise NotReachedError(f"release {sequence} is not served after {seconds:.0f} s; see {self.process.log}")
 
 
 def serves(use_case: str, sequence: int) -> Callable[[dict[str, Any]], bool]:

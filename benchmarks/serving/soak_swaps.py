@@ -12,14 +12,12 @@ from benchmarks.serving.dialects import Record
 from benchmarks.serving.on_kafka import activations
 from benchmarks.serving.packages import Built
 from benchmarks.serving.processes import wait_until_idle
-from benchmarks.serving.replica import Replica, release, released, serves
+from benchmarks.serving.replica import Replica, release, released
 from shared.events import to_record
 from shared.spine.clock import monotonic, wall_now
 from shared.spine.publisher import Publisher
 
 _AFTER_SECONDS = 0.1
-# Asking how it stands costs a worker time too.
-_POLL_SECONDS = 0.1
 # By then both packages have been loaded by every worker.
 _WARM_SEQUENCE = 4
 
@@ -70,7 +68,7 @@ async def swaps(replica: Replica, built: Sequence[Built], records: Sequence[Reco
             watch.digests[sequence], watch.newest = event.package_digest, sequence
             begun, sent[sequence] = monotonic(), wall_now().timestamp()
             await publisher.send([record])
-            await replica.until(serves(use_case, sequence), poll_seconds=_POLL_SECONDS)
+            await replica.switched(use_case, sequence)
             # From here on nobody may be answered by the release before.
             watch.lowest[sequence] = monotonic()
             windows.append((begun, watch.lowest[sequence] + _AFTER_SECONDS))

@@ -80,10 +80,10 @@ class Activator:
         if current and current.sequence >= release.sequence:
             return
         self.wanted[release.use_case] = release
-        self.changed()
         task = self.tasks.get(release.use_case)
         if task is None or task.done():
             self.tasks[release.use_case] = asyncio.create_task(self._pursue(release.use_case), name="activate")
+        self.changed()
         async with self.news:
             self.news.notify_all()
 
@@ -177,7 +177,12 @@ class Activator:
             shares=shares,
             lowered=lowered,
         )
-        return Live(release, version, Decoder(contract), loaded.model)
+        return Live(release, version, self._decoder(release.use_case, contract), loaded.model)
+
+    def _decoder(self, use_case: str, contract: Contract) -> Decoder:
+        """The one in use where the contract stays: it is warm, and to make another would hold up whoever waits."""
+        current = self.served.live.get(use_case)
+        return current.decoder if current and current.contract.digest == contract.digest else Decoder(contract)
 
     async def _go_live(self, live: Live, started: float) -> None:
         if not self.served.switch(live):

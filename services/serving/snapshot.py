@@ -29,22 +29,19 @@ def save(directory: Path, release: ModelReleased, contract: Contract, words: Wor
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{release.use_case}.json"
-    known = _read(path)
-    if known and known.release.sequence > release.sequence:
+    known = _document(path)
+    if known and _sequence(known) > release.sequence:
         return
     heard = Capacities()
-    for one in (known.words if known else {}, words or {}):
+    for one in (_words(known) if known else {}, words or {}):
         heard.add(release.use_case, one)
     told = heard.of(release.use_case)
-    if known and known.release == release and known.words == told:
+    record = to_record(release)
+    headers, event = [[name, value.decode()] for name, value in record.headers], record.value.decode()
+    if known and (known["headers"], known["event"], _words(known)) == (headers, event, told):
         # The other workers of the host have it from the first of them.
         return
-    record = to_record(release)
-    document: dict[str, Any] = {
-        "headers": [[name, value.decode()] for name, value in record.headers],
-        "event": record.value.decode(),
-        "contract": contract.to_json(),
-    }
+    document: dict[str, Any] = {"headers": headers, "event": event, "contract": contract.to_json()}
     if told:
         document["capacity"] = told
     write_atomically(path, json.dumps({**document, "sha256": _digest(document)}).encode(), sync=True)
@@ -52,7 +49,7 @@ def save(directory: Path, release: ModelReleased, contract: Contract, words: Wor
 
 def load(directory: Path) -> list[Remembered]:
     """Return what can be read; a damaged file is said and left out."""
-    found = [_read(path) for path in sorted(directory.glob("*.json"))]
+    found = [_remembered(path) for path in sorted(directory.glob("*.json"))]
     return [each for each in found if each]
 
 
@@ -60,21 +57,41 @@ def _digest(document: dict[str, Any]) -> str:
     return sha256_hex(canonical_json(document))
 
 
-def _read(path: Path) -> Remembered | None:
+def _document(path: Path) -> dict[str, Any] | None:
+    """Return what is written there; None where nothing is, or where it is damaged, which is said."""
     try:
-        document = json.loads(path.read_bytes())
+        document: dict[str, Any] = json.loads(path.read_bytes())
         # A flipped bit may leave a readable file with another cost or a sequence that nothing ever replaces.
         if document.pop("sha256") != _digest(document):
             raise ValueError("it is not what was written")
-        headers = [(str(name), str(value).encode()) for name, value in document["headers"]]
-        release = from_record(ModelReleased, document["event"].encode(), headers)
-        words = {
-            str(block): {str(name): (int(sequence), int(limit)) for name, (sequence, limit) in decisions.items()}
-            for block, decisions in document.get("capacity", {}).items()
-        }
-        return Remembered(release, Contract.model_validate(document["contract"]), words)
+        _ = document["headers"], _sequence(document), _words(document)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         log.exception("a release snapshot cannot be read", extra={"path": str(path)})
         return None
+    return document
+
+
+def _remembered(path: Path) -> Remembered | None:
+    document = _document(path)
+    if document is None:
+        return None
+    try:
+        headers = [(str(name), str(value).encode()) for name, value in document["headers"]]
+        release = from_record(ModelReleased, document["event"].encode(), headers)
+        return Remembered(release, Contract.model_validate(document["contract"]), _words(document))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        log.exception("a release snapshot cannot be understood", extra={"path": str(path)})
+        return None
+
+
+def _sequence(document: dict[str, Any]) -> int:
+    return int(json.loads(document["event"])["sequence"])
+
+
+def _words(document: dict[str, Any]) -> Words:
+    return {
+        str(block): {str(name): (int(sequence), int(limit)) for name, (sequence, limit) in decisions.items()}
+        for block, decisions in document.get("capacity", {}).items()
+    }

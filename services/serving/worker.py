@@ -80,6 +80,7 @@ class Worker:
         settings = self.settings
         self.clock = Clock(settings.clock)
         self.journal = Journal(settings.spool, settings.journal_options())
+        self._saying = False
         self.served = Served()
         self.scoring = ThreadPoolExecutor(1, thread_name_prefix="score")
         reporter = Reporter(self.journal, self.clock, settings.source, settings.instance, str(self.slot))
@@ -90,7 +91,7 @@ class Worker:
             packages,
             snapshots,
             reporter,
-            self.say,
+            self.say_soon,
             seed=settings.seed,
             capacities=Capacities(settings.hosts),
         )
@@ -110,8 +111,15 @@ class Worker:
             self.parity,
         )
 
+    def say_soon(self) -> None:
+        """Write down how this worker stands when this turn of the event loop ends, once for all that changes in it."""
+        if not self._saying:
+            self._saying = True
+            asyncio.get_running_loop().call_soon(self.say)
+
     def say(self) -> None:
         """Write down how this worker stands; the disk may be full, and that must not stop anything."""
+        self._saying = False
         try:
             workers.write(self.settings.directory / "workers", self.health.state())
         except OSError:
