@@ -82,7 +82,8 @@ def decide_rows(
     control = drawn.control if drawn else None
     used = {block: counts.of(use_case, block) for block in (rows.blocks if len(rows) == 1 else set(rows.blocks))}
     if len(rows) > FEW_ROWS:
-        found = decide_in_order(policy, rows.blocks, scores, [bool(each) for each in rows.flagged], used, control)
+        flagged = [bool(each) for each in rows.flagged] if any(rows.flagged) else None
+        found = decide_in_order(policy, rows.blocks, scores, flagged, used, control)
         taken: Taken = {}
         for (block, decision), count in Counter(zip(rows.blocks, found.decisions, strict=True)).items():
             taken.setdefault(block, {})[decision] = count
@@ -261,7 +262,8 @@ def render(head: Head, events: Sequence[Served]) -> bytes:
         ]
         if head.arms:
             columns.append([msgspec.UNSET if arm == "model" else arm for arm in event.arms])
-        predictions += [kind(f"{name}/{start + row}", *said) for row, said in enumerate(zip(*columns, strict=True))]
+        names = [f"{name}/{start + row}" for row in range(len(event.decisions))]
+        predictions += map(kind, names, *columns)
     return SERVED_JSON.encode(
         Said(
             first.request_id,

@@ -110,14 +110,19 @@ def _ration(
     taken: NDArray[np.int64],
     places: NDArray[np.int64],
 ) -> None:
-    """Decide the rows of one block in stretches: within one, nothing runs out before its last row."""
+    """Decide the rows of one block in stretches: within one, nothing runs out before its last row.
+
+    `taken` comes with what each row takes while nothing has run out.
+    """
     taken_of = {place: before.get(rule.name, 0) for place, rule in enumerate(policy.rules) if rule.capacity is not None}
     left = {place: (policy.rules[place].capacity or 0) - count for place, count in taken_of.items()}
     while len(rows):
         full = [place for place, count in left.items() if count <= 0]
-        costs = priced[rows]
-        costs[:, full] = np.inf
-        chosen = np.argmin(costs, axis=1)
+        chosen = taken[rows]
+        if full:
+            costs = priced[rows]
+            costs[:, full] = np.inf
+            chosen = np.argmin(costs, axis=1)
         takers = {place: np.flatnonzero(chosen == place) for place in left if place not in full}
         stop = min(
             (int(mine[left[place] - 1]) + 1 for place, mine in takers.items() if len(mine) >= left[place]),

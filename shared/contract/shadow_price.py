@@ -34,14 +34,12 @@ class Demand:
 
 def expected_costs(costs: Sequence[Sequence[int]], scores: Floats) -> Floats:
     """Expected cost, rows × decisions, bit for bit as `decide` sums it; one score column = P(positive)."""
+    table = np.array(costs, dtype=np.float64)
     chances = [1.0 - scores[:, 0], scores[:, 0]] if scores.shape[1] == 1 else list(scores.T)
-    columns = []
-    for row in costs:
-        total = chances[0] * row[0]
-        for chance, cost in zip(chances[1:], row[1:], strict=True):
-            total = total + chance * cost
-        columns.append(total)
-    return np.stack(columns, axis=1)
+    total: Floats = chances[0][:, None] * table[:, 0]
+    for chance, column in zip(chances[1:], table.T[1:], strict=True):
+        total = total + chance[:, None] * column
+    return total
 
 
 class _Table:

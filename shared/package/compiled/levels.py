@@ -45,7 +45,10 @@ class Levels:
         """Return float64[rows, width] of these cells; marks in `inside` those that have none."""
         if self._numbers:
             cells = [None if cell != cell else cell for cell in cells]
-        found = np.fromiter(map(self._places.__getitem__, cells), np.intp, len(cells))
-        if self._outside.any():
+        try:
+            return np.frombuffer(b"".join(map(self.cells.__getitem__, cells))).reshape(len(cells), self.width)
+        except (TypeError, ValueError):
+            # A cell has no bytes, or none of them has any.
+            found = np.fromiter(map(self._places.__getitem__, cells), np.intp, len(cells))
             inside &= ~self._outside[found]
-        return self._values[found]
+            return self._values[found]

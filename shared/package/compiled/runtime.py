@@ -2,6 +2,7 @@
 
 import math
 import struct
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shared.package.compiled.levels import Levels, OutsideError
-from shared.package.compiled.plan import KEY, read_plan
+from shared.package.compiled.plan import KEY, Plan, read_plan
 from shared.package.refusal import PackageRefused
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class CompiledScorer:
         self._picks_all = self._picks == list(range(len(place["number"])))
         self._pack = struct.Struct(f"={len(self._picks)}d").pack
         self._limits = [(numbers[one.feature], one.required, one.low, one.high) for one in plan.limits]
-        self._required = np.array([[one.required] for one in plan.limits], dtype=np.bool_)
-        self._low, self._high = (np.array([[getattr(one, end)] for one in plan.limits]) for end in ("low", "high"))
+        self._seen, self._bounds = _bounds_of(plan)
+        self._taken = [self._seen.index(feature) for feature in plan.numbers]
         self._tables = [Levels(one) for one in plan.tables]
         self._looks = [
             (one.feature in categories, categories.get(one.feature, numbers.get(one.feature, 0)), levels.cells)
@@ -127,14 +128,13 @@ class CompiledScorer:
         plan = self.plan
         rows = len(columns[self._names[0]])
         inputs, inside = np.empty((rows, self._width)), np.ones(rows, dtype=np.bool_)
-        if plan.numbers:
-            values = _as_rows([columns[self._names[feature]] for feature in plan.numbers])
-            inputs[:, : len(plan.numbers)] = values.T
-            inside &= ~np.isinf(values).any(axis=0)
-        if plan.limits:
-            values = _as_rows([columns[self._names[limit.feature]] for limit in plan.limits])
-            null = np.isnan(values)
-            inside &= (np.where(null, ~self._required, (values >= self._low) & (values <= self._high))).all(axis=0)
+        if self._seen:
+            values = np.array([columns[self._names[feature]] for feature in self._seen], dtype=np.float64)
+            inputs[:, : len(self._taken)] = values[self._taken].T
+            low, high, optional = self._bounds
+            sound = (values >= low) & (values <= high)
+            if not sound.all():
+                inside = (sound | (optional & np.isnan(values))).all(axis=0)
         start = len(plan.numbers)
         for one, levels in zip(plan.tables, self._tables, strict=True):
             inputs[:, start : start + levels.width] = levels.look_up(columns[self._names[one.feature]], inside)
@@ -142,9 +142,18 @@ class CompiledScorer:
         return inputs, inside
 
 
-def _as_rows(columns: Sequence[Cells]) -> Scores:
-    """Return float64[columns, rows], NaN for None."""
-    return np.array([np.asarray(column, dtype=np.float64) for column in columns])
+def _bounds_of(plan: Plan) -> tuple[list[int], tuple[Scores, Scores, NDArray[np.bool_]]]:
+    """The numbers that the plan reads or limits, with bounds[numbers, 1]: low, high, and whether null is inside."""
+    seen = list(dict.fromkeys([*plan.numbers, *(one.feature for one in plan.limits)]))
+    most = sys.float_info.max
+    low = [[-most if feature in plan.numbers else -math.inf] for feature in seen]
+    high, optional = [[-least] for [least] in low], [[True] for _ in seen]
+    for limit in plan.limits:
+        place = seen.index(limit.feature)
+        low[place] = [max(*low[place], limit.low)]
+        high[place] = [min(*high[place], limit.high)]
+        optional[place] = [optional[place][0] and not limit.required]
+    return seen, (np.array(low), np.array(high), np.array(optional, dtype=np.bool_))
 
 
 def session_of(content: bytes) -> onnxruntime.InferenceSession:
