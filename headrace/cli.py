@@ -41,6 +41,14 @@ EXAMPLES = Path("examples")
 Reason = Annotated[str, typer.Option("--reason", "-r", help="why; it stands in the ledger for ever")]
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"headrace {version('headrace')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -48,6 +56,9 @@ def options(
         Path | None,
         typer.Option("--home", help="where the system keeps its state  [env: HEADRACE_HOME, else .headrace]"),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="say which version this is")
+    ] = False,
 ) -> None:
     """Choose the system."""
     settings = CommandSettings()

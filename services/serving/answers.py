@@ -82,8 +82,8 @@ def decide_rows(
     control = drawn.control if drawn else None
     used = {block: counts.of(use_case, block) for block in (rows.blocks if len(rows) == 1 else set(rows.blocks))}
     if len(rows) > FEW_ROWS:
-        flagged = [bool(each) for each in rows.flagged] if any(rows.flagged) else None
-        found = decide_in_order(policy, rows.blocks, scores, flagged, used, control)
+        marked = [bool(each) for each in rows.flagged] if any(rows.flagged) else None
+        found = decide_in_order(policy, rows.blocks, scores, marked, used, control)
         taken: Taken = {}
         for (block, decision), count in Counter(zip(rows.blocks, found.decisions, strict=True)).items():
             taken.setdefault(block, {})[decision] = count

@@ -39,25 +39,41 @@ def decide_in_order(
     capacity, less what is `used` of it. ValueError where columns differ in length or scores are not finite.
     """
     table = np.asarray(scores, dtype=np.float64)
-    out = np.zeros(len(blocks), dtype=bool) if flagged is None else np.asarray(flagged, dtype=bool)
-    aside = None if control is None else np.asarray(control, dtype=bool) & ~out
     if not blocks:
         return Replayed([], [], [])
     width = 1 if policy.task in ("binary", "regression") else len(policy.classes)
-    if table.shape != (len(blocks), width) or len(out) != len(blocks):
-        raise ValueError(f"{len(blocks)} blocks, {len(out)} flags and scores of shape {table.shape} do not fit")
+    if table.shape != (len(blocks), width):
+        raise ValueError(f"{len(blocks)} blocks and scores of shape {table.shape} do not fit")
     if not np.isfinite(table).all():
         raise ValueError("scores must be finite")
+    aside = _set_aside(len(blocks), flagged, control)
     if policy.task == "regression":
-        found = _words(np.where(out, 2, 0), aside)
+        found = _words(np.zeros(len(blocks), dtype=np.int64) if aside is None else aside)
         return Replayed([ESTIMATE if word == "cost" else CONSTANT for word in found], found, [None] * len(blocks))
-    return _classify(policy, blocks, table, out, aside, used or {})
+    return _classify(policy, blocks, table, aside, used or {})
 
 
-def _words(reasons: NDArray[np.int64], aside: NDArray[np.bool_] | None) -> list[Reason]:
-    """Reasons by their places in `_WORDS`; rows that are `aside` are control cases."""
-    if aside is not None:
-        reasons = np.where(aside, 3, reasons)
+def _set_aside(
+    rows: int,
+    flagged: Sequence[bool] | NDArray[np.bool_] | None,
+    control: Sequence[bool] | NDArray[np.bool_] | None,
+) -> NDArray[np.int64] | None:
+    """Why each row is decided without the model, as a place in `_WORDS`, 0 where it is not; None where all are not.
+
+    No flagged row is a control case.
+    """
+    if flagged is None and control is None:
+        return None
+    found = np.zeros(rows, dtype=np.int64)
+    for marks, word in ((control, "control"), (flagged, "flagged")):
+        if marks is not None:
+            if len(marks) != rows:
+                raise ValueError(f"{rows} blocks and {len(marks)} flags do not fit")
+            found[np.asarray(marks, dtype=bool)] = _WORDS.index(word)
+    return found
+
+
+def _words(reasons: NDArray[np.int64]) -> list[Reason]:
     return [_WORDS[each] for each in reasons.tolist()]
 
 
@@ -65,25 +81,25 @@ def _classify(
     policy: Policy,
     blocks: Sequence[str],
     scores: NDArray[np.float64],
-    flagged: NDArray[np.bool_],
-    aside: NDArray[np.bool_] | None,
+    aside: NDArray[np.int64] | None,
     used: Mapping[str, Mapping[str, int]],
 ) -> Replayed:
     names = [rule.name for rule in policy.rules]
     expected = expected_costs([rule.costs for rule in policy.rules], scores)
     priced = expected + np.array([rule.shadow_price for rule in policy.rules])
-    cheapest = np.argmin(expected, axis=1)
-    taken = np.argmin(priced, axis=1)
+    cheapest, taken = expected.argmin(axis=1), priced.argmin(axis=1)
     places = np.zeros(len(blocks), dtype=np.int64)
-    out = flagged if aside is None else flagged | aside
     if policy.limits:
-        for block, rows in _by_block(blocks, np.flatnonzero(~out)):
+        inside = np.arange(len(blocks)) if aside is None else np.flatnonzero(aside == 0)
+        for block, rows in _by_block(blocks, inside):
             _ration(policy, used.get(block, {}), priced, rows, taken, places)
-    reasons = np.where(flagged, 2, taken != cheapest)
-    taken[out] = names.index(policy.without_model)
+    reasons = (taken != cheapest).astype(np.int64)
+    if aside is not None:
+        reasons = np.where(aside, aside, reasons)
+        taken[aside > 0] = names.index(policy.without_model)
     return Replayed(
         [names[each] for each in taken.tolist()],
-        _words(reasons, aside),
+        _words(reasons),
         [place or None for place in places.tolist()],
     )
 
@@ -122,7 +138,7 @@ def _ration(
         if full:
             costs = priced[rows]
             costs[:, full] = np.inf
-            chosen = np.argmin(costs, axis=1)
+            chosen = costs.argmin(axis=1)
         takers = {place: np.flatnonzero(chosen == place) for place in left if place not in full}
         stop = min(
             (int(mine[left[place] - 1]) + 1 for place, mine in takers.items() if len(mine) >= left[place]),

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
     result = _run(command, "--help")
     assert result.exit_code == 0
     assert f"Example:  headrace {command}" in result.output
+
+
+def test_it_says_which_version_it_is() -> None:
+    with Path("pyproject.toml").open("rb") as file:
+        stated = tomllib.load(file)["project"]["version"]
+    assert _run("--version").output == f"headrace {stated}\n"
 
 
 @pytest.mark.parametrize("command", ["list", "show", "replay", "discard"])

@@ -134,7 +134,7 @@ class CompiledScorer:
             low, high, optional = self._bounds
             sound = (values >= low) & (values <= high)
             if not sound.all():
-                inside = (sound | (optional & np.isnan(values))).all(axis=0)
+                inside &= (sound | (optional & np.isnan(values))).all(axis=0)
         start = len(plan.numbers)
         for one, levels in zip(plan.tables, self._tables, strict=True):
             inputs[:, start : start + levels.width] = levels.look_up(columns[self._names[one.feature]], inside)
