@@ -4,10 +4,10 @@ A repeated request gets its first answer back by rendering the entry of the jour
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -28,6 +28,7 @@ EVENT_BYTES, LARGEST_EVENT = 600_000, 1_000_000
 FEW_ROWS = 16
 # How a request ends that gets no answer: by its client's fault, or not.
 Missed = Literal["refused", "failed"]
+Kind = TypeVar("Kind")
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -65,6 +66,11 @@ class Decided(NamedTuple):
     taken: Taken
     drawn: Drawn | None = None
 
+    def part(self, start: int, stop: int, blocks: Sequence[str]) -> "Decided":
+        """The decisions of one request among several; `blocks` are its own. Nothing was drawn for any of them."""
+        decisions, places = self.decisions[start:stop], self.places[start:stop]
+        return Decided(decisions, self.reasons[start:stop], places, _taken(blocks, decisions))
+
 
 SERVED_JSON = msgspec.json.Encoder()
 _SERVED = msgspec.json.Decoder(Served)
@@ -84,10 +90,7 @@ def decide_rows(
     if len(rows) > FEW_ROWS:
         marked = [bool(each) for each in rows.flagged] if any(rows.flagged) else None
         found = decide_in_order(policy, rows.blocks, scores, marked, used, control)
-        taken: Taken = {}
-        for (block, decision), count in Counter(zip(rows.blocks, found.decisions, strict=True)).items():
-            taken.setdefault(block, {})[decision] = count
-        return Decided(found.decisions, found.reasons, found.places, taken, drawn)
+        return Decided(found.decisions, found.reasons, found.places, _taken(rows.blocks, found.decisions), drawn)
     decided = Decided([], [], [], {}, drawn)
     left: dict[str, dict[str, int]] = {}
     # A control case is decided as an odd one is, for another reason; no odd one is a control case.
@@ -113,10 +116,16 @@ def decide_rows(
 
 def _taken(blocks: Sequence[str], decisions: Sequence[str]) -> Taken:
     taken: Taken = {}
-    for block, decision in zip(blocks, decisions, strict=True):
+    pairs = zip(blocks, decisions, strict=True)
+    for (block, decision), count in count_each(pairs, len(decisions)):
         mine = taken.setdefault(block, {})
-        mine[decision] = mine.get(decision, 0) + 1
+        mine[decision] = mine.get(decision, 0) + count
     return taken
+
+
+def count_each(kinds: Iterable[Kind], rows: int) -> Iterable[tuple[Kind, int]]:
+    """How often each kind stands there, or each row once where there are few: a Counter pays off for many."""
+    return Counter(kinds).items() if rows > FEW_ROWS else ((kind, 1) for kind in kinds)
 
 
 def served_events(

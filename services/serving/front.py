@@ -145,19 +145,8 @@ class Front:
         found = self.predictor.read(head.use_case, body)
         if found is None:
             return False
-        live, ask = found
-        rows, plain = ask.rows, not live.version.draw
-        if len(rows) == 1 and plain and not (rows.flagged[0] or self.predictor.repeats(live, ask)):
-            self._turn.add(One(live, ask, started, asked), alone=alone)
-            return True
-        try:
-            said = self.predictor.at_once(live, ask, started, asked.admit)
-        except Exception:
-            asked.failed(failed_inside(head.use_case))
-            return True
-        if said is not None:
-            asked.answered(said)
-        return said is not None
+        self._turn.add(One(*found, started, asked), alone=alone)
+        return True
 
     def finish_turn(self) -> None:
         """Answer all who wait for the end of this turn."""

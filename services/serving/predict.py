@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 from services.serving import answers
 from services.serving.allowance import Allowance
-from services.serving.answers import FEW_ROWS, SERVED_JSON, Missed, Served
+from services.serving.answers import SERVED_JSON, Missed, Served, count_each
 from services.serving.bounds import SpoolFullError
 from services.serving.decode import Ask
 from services.serving.entries import Head, Message
@@ -87,11 +86,8 @@ class Predictor:
         except Exception:
             return None
 
-    def at_once(self, live: Live, ask: Ask, started: float, admit: Callable[[], None] = lambda: None) -> bytes | None:
-        """Answer without waiting for anything; None, with nothing done, where `answer` has to say more or to wait.
-
-        `admit` is asked last; what it raises is `answer`'s to say as well.
-        """
+    def at_once(self, live: Live, ask: Ask, started: float) -> bytes | None:
+        """Answer without waiting for anything; None, with nothing done, where `answer` has to say more or to wait."""
         lock = self.journal.locked()
         try:
             scores = live.model.at_once(ask.rows)
@@ -99,12 +95,15 @@ class Predictor:
             if not scores or ledger is None:
                 return None
             try:
-                admit()
                 entry = self.first(live, ask) or self._append(self._prepare(live, ask, scores, started, ledger.taken))
             finally:
                 lock.release()
         except Exception:
             return None
+        return self.say(live, ask, entry, started)
+
+    def say(self, live: Live, ask: Ask, entry: Entry, started: float) -> bytes:
+        """Render an answer, and count it with the time that it took."""
         said = self.render(live, ask, entry)
         TALLY.took(live.version.use_case, monotonic() - started)
         return said
@@ -260,10 +259,7 @@ class Predictor:
         TALLY.count(SERVING_REQUESTS_TOTAL, use_case, "predict", "repeated" if bodies else "answered")
         counts: dict[tuple[str, str], int] = {}
         for event in events:
-            kinds = zip(event.decisions, event.reasons, strict=True)
-            # A Counter pays off for many.
-            found = Counter(kinds).items() if len(event.decisions) > FEW_ROWS else ((kind, 1) for kind in kinds)
-            for kind, count in found:
+            for kind, count in count_each(zip(event.decisions, event.reasons, strict=True), len(event.decisions)):
                 counts[kind] = counts.get(kind, 0) + count
         for (decision, reason), count in counts.items():
             TALLY.count(SERVING_PREDICTIONS_TOTAL, use_case, decision, reason, by=count)

@@ -13,6 +13,7 @@ from services.serving.lowered import decide_lowered
 from services.serving.score import Scores
 from services.serving.shares import behind_others
 from services.serving.version import Version
+from shared.contract.arms import Drawn
 
 
 class Prepared(NamedTuple):
@@ -35,13 +36,34 @@ def prepare(
     at: float,
 ) -> Prepared:
     """Decide all rows with what `taken` leaves; raises Refused for what no event and no entry can hold."""
-    rows = ask.rows
-    drawn = version.draw.arms(request_id, rows.flagged) if version.draw else None
+    drawn = version.draw.arms(request_id, ask.rows.flagged) if version.draw else None
+    decided = decide(version, ask.rows, scores, taken, drawn)
+    return write_up(version, ask, scores, decided, request_id=request_id, latency_ms=latency_ms, source=source, at=at)
+
+
+def decide(
+    version: Version, rows: Rows, scores: Scores, taken: CapacityTaken, drawn: Drawn | None = None
+) -> answers.Decided:
+    """Decide all rows with what `taken` leaves to this host, under what teams have lowered."""
     seen = behind_others(taken, version.shares, version.use_case, rows.blocks)
     if version.lowered and not version.lowered.keys().isdisjoint(rows.blocks):
-        decided = decide_lowered(version, rows, scores, seen, drawn)
-    else:
-        decided = answers.decide_rows(version.policy, rows, scores, seen, version.use_case, drawn)
+        return decide_lowered(version, rows, scores, seen, drawn)
+    return answers.decide_rows(version.policy, rows, scores, seen, version.use_case, drawn)
+
+
+def write_up(
+    version: Version,
+    ask: Ask,
+    scores: Scores,
+    decided: answers.Decided,
+    *,
+    request_id: str,
+    latency_ms: float,
+    source: str,
+    at: float,
+) -> Prepared:
+    """Write the entry of what is decided; raises Refused for what no event and no entry can hold."""
+    rows = ask.rows
     written = answers.served_events(version, request_id, rows, scores, decided, latency_ms)
     time = max(rows.times)
     estimates = answers.estimates(version.policy, scores, decided.decisions)

@@ -1,5 +1,5 @@
-"""Answers the requests of one record that arrive in one turn of the event loop together: one call of the model, one
-lock, one write; nobody waits for more to come. Where the model has no compiled form they wait for it together.
+"""Answers the requests that arrive in one turn of the event loop together: one call of the model, one lock, one write;
+nobody waits for more to come. Where the model has no compiled form those of one record wait for it together.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
+from services.serving import joint
 from services.serving.decode import Ask
 from services.serving.ids import new_request_id
 from services.serving.journal import Journal
@@ -15,9 +16,9 @@ from services.serving.ledger import Ledger, Position
 from services.serving.live import Live
 from services.serving.metrics import SERVING_PREDICTIONS_TOTAL, SERVING_REQUESTS_TOTAL, TALLY
 from services.serving.one_row import Decision
-from services.serving.predict import Answer, Predictor, failed_inside
+from services.serving.predict import Answer, Entry, Predictor, failed_inside
 from services.serving.refusals import problem_of
-from services.serving.score import Coalescer
+from services.serving.score import MAX_ROWS_AT_ONCE, Coalescer
 from services.serving.shares import behind_others
 from shared.contract import decide
 from shared.spine.clock import monotonic, wall_seconds
@@ -43,7 +44,7 @@ class Asker(Protocol):
 
 
 class One(NamedTuple):
-    """A request of one record that fits its contract."""
+    """A request that can be read."""
 
     live: Live
     ask: Ask
@@ -74,6 +75,7 @@ class Turn:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._waiting: list[One] = []
+        self._rows = 0
         # A task that nobody holds may be collected before it ends.
         self._scoring: set[asyncio.Task[None]] = set()
 
@@ -84,18 +86,25 @@ class Turn:
 
     def add(self, one: One, *, alone: bool) -> None:
         """Answer at the end of this turn, or now if nobody else can come."""
+        if self._rows + len(one.ask.rows) > MAX_ROWS_AT_ONCE:
+            self.answer()
         self._waiting.append(one)
+        self._rows += len(one.ask.rows)
         if alone or len(self._waiting) >= MOST_TOGETHER:
             self.answer()
         elif len(self._waiting) == 1:
             asyncio.get_running_loop().call_soon(self.answer)
 
     def answer(self) -> None:
-        """Answer all who wait; those whose model has no compiled form when it has scored them."""
-        waiting, self._waiting = self._waiting, []
+        """Answer all who wait; those of one record whose model has no compiled form when it has scored them."""
+        waiting, self._waiting, self._rows = self._waiting, [], 0
         by_model: dict[Coalescer, list[One]] = {}
+        by_release: dict[int, list[One]] = {}
         for one in waiting:
-            by_model.setdefault(one.live.model, []).append(one)
+            if self._is_usual(one):
+                by_model.setdefault(one.live.model, []).append(one)
+            else:
+                by_release.setdefault(id(one.live), []).append(one)
         for model, ones in by_model.items():
             if model.compiled:
                 self._now(model, ones)
@@ -103,6 +112,35 @@ class Turn:
                 task = asyncio.create_task(self._later(model, ones), name="together")
                 self._scoring.add(task)
                 task.add_done_callback(self._scoring.discard)
+        for ones in by_release.values():
+            self._joined(ones)
+
+    def _is_usual(self, one: One) -> bool:
+        """Whether it is one record whose entry and answer are written by the templates of its release."""
+        rows, draw = one.ask.rows, one.live.version.draw
+        return len(rows) == 1 and not (draw or rows.flagged[0] or self._predictor.repeats(one.live, one.ask))
+
+    def _joined(self, ones: list[One]) -> None:
+        admitted, others = _by_admission(ones)
+        self._reply(others, _unsettled(others))
+        entries: Sequence[Entry | None] | None = None
+        if len(admitted) > 1:
+            # What fails here has written nothing, and is tried again one by one.
+            with suppress(Exception):
+                asks = [(one.ask, one.started) for one in admitted]
+                entries = joint.write_down(self._predictor, admitted[0].live, asks)
+        for one, entry in zip(admitted, entries or [None] * len(admitted), strict=True):
+            try:
+                said = self._said(one, entry)
+            except Exception:
+                one.asker.failed(failed_inside(one.live.version.use_case))
+            else:
+                one.asker.answered(said)
+
+    def _said(self, one: One, entry: Entry | None) -> bytes | None:
+        if entry is None:
+            return self._predictor.at_once(one.live, one.ask, one.started)
+        return self._predictor.say(one.live, one.ask, entry, one.started)
 
     def _now(self, model: Coalescer, ones: list[One]) -> None:
         settled = _unsettled(ones)
@@ -118,8 +156,7 @@ class Turn:
         self._reply(ones, settled)
 
     async def _later(self, model: Coalescer, ones: list[One]) -> None:
-        admitted = [one for one in ones if _admitted(one)]
-        others = [one for one in ones if one not in admitted]
+        admitted, others = _by_admission(ones)
         self._reply(others, _unsettled(others))
         found: list[tuple[One, list[float]]] = []
         wrong: list[tuple[One, Exception]] = []
@@ -241,6 +278,14 @@ class Turn:
 
 def _unsettled(ones: list[One]) -> Settled:
     return Settled([None] * len(ones), [])
+
+
+def _by_admission(ones: list[One]) -> tuple[list[One], list[One]]:
+    """Who may ask, and who has asked too often."""
+    found: tuple[list[One], list[One]] = [], []
+    for one in ones:
+        found[not _admitted(one)].append(one)
+    return found
 
 
 def _admitted(one: One) -> bool:

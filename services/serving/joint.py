@@ -1,0 +1,85 @@
+"""Writes down requests of several records that arrived in one turn: one call of the model, one decision, one write.
+
+Rows are decided in the order in which the requests came, so each is told what it would have been told alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from services.serving.decode import Ask, Rows
+from services.serving.ids import new_request_id
+from services.serving.ledger import Ledger, Position
+from services.serving.live import Live
+from services.serving.predict import Entry, Predictor
+from services.serving.prepare import Prepared, decide, write_up
+from services.serving.score import Scores
+from shared.spine.clock import monotonic, wall_seconds
+
+Asked = Sequence[tuple[Ask, float]]
+
+
+def write_down(predictor: Predictor, live: Live, asked: Asked) -> list[Entry] | None:
+    """Return the entries of requests to one release, each with the time when it began.
+
+    None or an exception, with nothing done, where they have to be answered one by one: a repeat, a row for the original
+    model, a contract that draws by request, a lock that is taken, a full disk.
+    """
+    names = [ask.request_id for ask, _ in asked if ask.request_id]
+    if live.version.draw or len(set(names)) < len(names):
+        return None
+    rows = join([ask.rows for ask, _ in asked])
+    scores, lock = live.model.at_once(rows), predictor.journal.locked()
+    ledger = lock.take() if scores else None
+    if not scores or ledger is None:
+        return None
+    try:
+        if any(predictor.first(live, ask) for ask, _ in asked):
+            return None
+        prepared = _prepared(predictor.source, live, asked, rows, scores, ledger)
+        place = predictor.journal.write(b"".join([each.frame for each in prepared]), wall_seconds())
+        for each in prepared:
+            ledger.apply(each.head, place)
+            place = Position(place.segment, place.offset + len(each.frame))
+    finally:
+        lock.release()
+    return [Entry(each.head, each.events) for each in prepared]
+
+
+def _prepared(source: str, live: Live, asked: Asked, rows: Rows, scores: Scores, ledger: Ledger) -> list[Prepared]:
+    decided = decide(live.version, rows, scores, ledger.taken)
+    found, start = list[Prepared](), 0
+    for ask, begun in asked:
+        stop = start + len(ask.rows)
+        found.append(
+            write_up(
+                live.version,
+                ask,
+                scores[start:stop],
+                decided.part(start, stop, ask.rows.blocks),
+                request_id=ask.request_id or new_request_id(),
+                latency_ms=(monotonic() - begun) * 1000,
+                source=source,
+                at=wall_seconds(),
+            )
+        )
+        start = stop
+    return found
+
+
+def join(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of all parts, one part after the other; all are of one contract."""
+    first = parts[0]
+    return Rows(
+        _end_to_end(part.times for part in parts),
+        _end_to_end(part.blocks for part in parts),
+        {name: _end_to_end(part.numbers[name] for part in parts) for name in first.numbers},
+        {name: _end_to_end(part.categories[name] for part in parts) for name in first.categories},
+        _end_to_end(part.flagged for part in parts),
+    )
+
+
+def _end_to_end(columns: Iterable[Sequence[Any]]) -> list[Any]:
+    whole: list[Any] = []
+    for column in columns:
+        whole += column
+    return whole
