@@ -116,8 +116,7 @@ def decide_rows(
 
 def _taken(blocks: Sequence[str], decisions: Sequence[str]) -> Taken:
     taken: Taken = {}
-    pairs = zip(blocks, decisions, strict=True)
-    for (block, decision), count in count_each(pairs, len(decisions)):
+    for (block, decision), count in count_each(zip(blocks, decisions, strict=True), len(decisions)):
         mine = taken.setdefault(block, {})
         mine[decision] = mine.get(decision, 0) + count
     return taken

@@ -11,7 +11,6 @@ from typing import NamedTuple, Protocol
 from services.serving import joint
 from services.serving.decode import Ask
 from services.serving.ids import new_request_id
-from services.serving.journal import Journal
 from services.serving.ledger import Ledger, Position
 from services.serving.live import Live
 from services.serving.metrics import SERVING_PREDICTIONS_TOTAL, SERVING_REQUESTS_TOTAL, TALLY
@@ -79,11 +78,6 @@ class Turn:
         # A task that nobody holds may be collected before it ends.
         self._scoring: set[asyncio.Task[None]] = set()
 
-    @property
-    def journal(self) -> Journal:
-        """Where they are written down."""
-        return self._predictor.journal
-
     def add(self, one: One, *, alone: bool) -> None:
         """Answer at the end of this turn, or now if nobody else can come."""
         if self._rows + len(one.ask.rows) > MAX_ROWS_AT_ONCE:
@@ -146,7 +140,7 @@ class Turn:
         settled = _unsettled(ones)
         # What fails here has written nothing. The usual way says why: the disk, most likely.
         with suppress(Exception):
-            scores, lock = model.one_each([one.ask.rows for one in ones]), self.journal.locked()
+            scores, lock = model.one_each([one.ask.rows for one in ones]), self._predictor.journal.locked()
             ledger = lock.take()
             if ledger is not None:
                 try:
@@ -168,7 +162,7 @@ class Turn:
                     wrong.append((one, result))
                 else:
                     found.append((one, result[0]))
-            async with self.journal.locked() as ledger:
+            async with self._predictor.journal.locked() as ledger:
                 settled = self._settle([one for one, _ in found], [each for _, each in found], ledger)
             self._reply([one for one, _ in found], settled)
         except Exception as error:
@@ -190,12 +184,8 @@ class Turn:
                 one.asker.answered(body)
             except Exception:
                 log.exception("an answer could not be sent")
-            if body is not None:
-                TALLY.took(one.live.version.use_case, monotonic() - one.started)
-        # Nobody has to wait until he is counted.
-        for _, one, (decision, reason, _), _, _ in settled.chosen:
-            TALLY.count(SERVING_PREDICTIONS_TOTAL, one.live.version.use_case, decision, reason)
-            TALLY.count(SERVING_REQUESTS_TOTAL, one.live.version.use_case, "predict", "answered")
+        # Nobody has to wait until he is counted: what is written here is sent when this turn ends.
+        asyncio.get_running_loop().call_soon(_count, ones, settled, monotonic())
 
     def _settle(
         self,
@@ -269,7 +259,7 @@ class Turn:
         return Chosen(place, one, decision, frame, answer)
 
     def _write_down(self, chosen: list[Chosen], ledger: Ledger) -> None:
-        segment, offset = self.journal.write(b"".join([each.frame for each in chosen]), wall_seconds())
+        segment, offset = self._predictor.journal.write(b"".join([each.frame for each in chosen]), wall_seconds())
         for _, one, decision, frame, _ in chosen:
             use_case, block, named = one.live.version.use_case, one.ask.rows.blocks[0], one.ask.request_id
             ledger.apply_one(use_case, block, decision.decision, named, Position(segment, offset))
@@ -278,6 +268,16 @@ class Turn:
 
 def _unsettled(ones: list[One]) -> Settled:
     return Settled([None] * len(ones), [])
+
+
+def _count(ones: list[One], settled: Settled, now: float) -> None:
+    """Count answers that went out at `now`."""
+    for one, body in zip(ones, settled.answers, strict=True):
+        if body is not None:
+            TALLY.took(one.live.version.use_case, now - one.started)
+    for _, one, (decision, reason, _), _, _ in settled.chosen:
+        TALLY.count(SERVING_PREDICTIONS_TOTAL, one.live.version.use_case, decision, reason)
+        TALLY.count(SERVING_REQUESTS_TOTAL, one.live.version.use_case, "predict", "answered")
 
 
 def _by_admission(ones: list[One]) -> tuple[list[One], list[One]]:

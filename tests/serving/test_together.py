@@ -88,6 +88,13 @@ def asked(predictor: Predictor, turn: Turn, *bodies: str, alone: bool = False) -
     return clients
 
 
+async def turn_over() -> None:
+    """Return when this turn of the event loop has ended."""
+    ended = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(ended.set_result, None)
+    await ended
+
+
 def compiled(predictor: Predictor) -> Counted:
     form = predictor.serving.live["trains"].model._compiled
     assert isinstance(form, Counted)
@@ -106,9 +113,7 @@ async def test_a_turn_is_one_call_of_the_model_and_one_write_in_the_order_in_whi
     monkeypatch.setattr(predictor.journal, "write", keep)
     clients = asked(predictor, Turn(predictor), *[json.dumps({"record": {"size": size}}) for size in range(5)])
     assert [client.said for client in clients] == [[]] * 5
-    turn_over = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(turn_over.set_result, None)
-    await turn_over
+    await turn_over()
     assert [client.decision for client in clients] == ["review"] * 5
     assert (compiled(predictor).calls, len(writes)) == (1, 1)
     assert [event.numbers["size"] for _, event in shipped(predictor)] == [[0], [1], [2], [3], [4]]
@@ -197,6 +202,7 @@ async def test_what_is_counted_in_memory_comes_into_the_metrics(predictor: Predi
     turn = Turn(predictor)
     asked(predictor, turn, *['{"record": {}}'] * 3)
     turn.answer()
+    await turn_over()
     assert counter._value.get() == before
     TALLY.flush()
     assert counter._value.get() == before + 3
