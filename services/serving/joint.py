@@ -3,9 +3,10 @@
 Rows are decided in the order in which the requests came, so each is told what it would have been told alone.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
+from services.serving.answers import Decided
 from services.serving.decode import Ask, Rows
 from services.serving.ids import new_request_id
 from services.serving.ledger import Ledger, Position
@@ -15,14 +16,22 @@ from services.serving.prepare import Prepared, decide, write_up
 from services.serving.score import Scores
 from shared.spine.clock import monotonic, wall_seconds
 
-Asked = Sequence[tuple[Ask, float]]
+
+class Part(NamedTuple):
+    """A request, the time when it began, and its scores."""
+
+    ask: Ask
+    begun: float
+    scores: Scores
 
 
-def write_down(predictor: Predictor, live: Live, asked: Asked) -> list[Entry] | None:
-    """Return the entries of requests to one release, each with the time when it began.
+def write_down(
+    predictor: Predictor, live: Live, asked: Sequence[tuple[Ask, float]], admitted: Callable[[int], bool]
+) -> list[Entry | None] | None:
+    """Return the entries of requests to one release, each with the time when it began; None for who is not admitted.
 
-    None or an exception, with nothing done, where they have to be answered one by one: a repeat, a row for the original
-    model, a contract that draws by request, a lock that is taken, a full disk.
+    None or an exception, with nothing done and nobody asked for, where they have to be answered one by one: a repeat, a
+    row for the original model, a contract that draws by request, a lock that is taken, a full disk.
     """
     names = [ask.request_id for ask, _ in asked if ask.request_id]
     if live.version.draw or len(set(names)) < len(names):
@@ -35,35 +44,51 @@ def write_down(predictor: Predictor, live: Live, asked: Asked) -> list[Entry] | 
     try:
         if any(predictor.first(live, ask) for ask, _ in asked):
             return None
-        prepared = _prepared(predictor.source, live, asked, rows, scores, ledger)
-        place = predictor.journal.write(b"".join([each.frame for each in prepared]), wall_seconds())
-        for each in prepared:
-            ledger.apply(each.head, place)
-            place = Position(place.segment, place.offset + len(each.frame))
+        parts = _parts(asked, scores)
+        there = [admitted(place) for place in range(len(parts))]
+        if not any(there):
+            return [None] * len(parts)
+        if not all(there):
+            parts = [part for part, each in zip(parts, there, strict=True) if each]
+            rows, scores = join([part.ask.rows for part in parts]), [each for part in parts for each in part.scores]
+        written = _written(predictor, live, parts, decide(live.version, rows, scores, ledger.taken), ledger)
     finally:
         lock.release()
-    return [Entry(each.head, each.events) for each in prepared]
+    entries = iter(written)
+    return [next(entries) if each else None for each in there]
 
 
-def _prepared(source: str, live: Live, asked: Asked, rows: Rows, scores: Scores, ledger: Ledger) -> list[Prepared]:
-    decided = decide(live.version, rows, scores, ledger.taken)
-    found, start = list[Prepared](), 0
+def _parts(asked: Sequence[tuple[Ask, float]], scores: Scores) -> list[Part]:
+    parts, start = list[Part](), 0
     for ask, begun in asked:
-        stop = start + len(ask.rows)
-        found.append(
+        parts.append(Part(ask, begun, scores[start : start + len(ask.rows)]))
+        start += len(ask.rows)
+    return parts
+
+
+def _written(predictor: Predictor, live: Live, parts: Sequence[Part], decided: Decided, ledger: Ledger) -> list[Entry]:
+    prepared, start = list[Prepared](), 0
+    for ask, begun, scores in parts:
+        stop = start + len(scores)
+        mine = decided.part(start, stop, ask.rows.blocks)
+        prepared.append(
             write_up(
                 live.version,
                 ask,
-                scores[start:stop],
-                decided.part(start, stop, ask.rows.blocks),
+                scores,
+                mine,
                 request_id=ask.request_id or new_request_id(),
                 latency_ms=(monotonic() - begun) * 1000,
-                source=source,
+                source=predictor.source,
                 at=wall_seconds(),
             )
         )
         start = stop
-    return found
+    place = predictor.journal.write(b"".join([each.frame for each in prepared]), wall_seconds())
+    for each in prepared:
+        ledger.apply(each.head, place)
+        place = Position(place.segment, place.offset + len(each.frame))
+    return [Entry(each.head, each.events) for each in prepared]
 
 
 def join(parts: Sequence[Rows]) -> Rows:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,8 +86,11 @@ class Predictor:
         except Exception:
             return None
 
-    def at_once(self, live: Live, ask: Ask, started: float) -> bytes | None:
-        """Answer without waiting for anything; None, with nothing done, where `answer` has to say more or to wait."""
+    def at_once(self, live: Live, ask: Ask, started: float, admit: Callable[[], None]) -> bytes | None:
+        """Answer without waiting for anything; None, with nothing done, where `answer` has to say more or to wait.
+
+        `admit` is asked last; what it raises is `answer`'s to say as well.
+        """
         lock = self.journal.locked()
         try:
             scores = live.model.at_once(ask.rows)
@@ -95,6 +98,7 @@ class Predictor:
             if not scores or ledger is None:
                 return None
             try:
+                admit()
                 entry = self.first(live, ask) or self._append(self._prepare(live, ask, scores, started, ledger.taken))
             finally:
                 lock.release()

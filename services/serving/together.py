@@ -115,26 +115,25 @@ class Turn:
         return len(rows) == 1 and not (draw or rows.flagged[0] or self._predictor.repeats(one.live, one.ask))
 
     def _joined(self, ones: list[One]) -> None:
-        admitted, others = _by_admission(ones)
-        self._reply(others, _unsettled(others))
         entries: Sequence[Entry | None] | None = None
-        if len(admitted) > 1:
+        if len(ones) > 1:
             # What fails here has written nothing, and is tried again one by one.
             with suppress(Exception):
-                asks = [(one.ask, one.started) for one in admitted]
-                entries = joint.write_down(self._predictor, admitted[0].live, asks)
-        for one, entry in zip(admitted, entries or [None] * len(admitted), strict=True):
+                asks = [(one.ask, one.started) for one in ones]
+                entries = joint.write_down(self._predictor, ones[0].live, asks, lambda place: _admitted(ones[place]))
+        for place, one in enumerate(ones):
             try:
-                said = self._said(one, entry)
+                said = self._said(one, entries[place]) if entries else self._alone(one)
             except Exception:
                 one.asker.failed(failed_inside(one.live.version.use_case))
             else:
-                one.asker.answered(said)
+                _tell(one, said)
+
+    def _alone(self, one: One) -> bytes | None:
+        return self._predictor.at_once(one.live, one.ask, one.started, one.asker.admit)
 
     def _said(self, one: One, entry: Entry | None) -> bytes | None:
-        if entry is None:
-            return self._predictor.at_once(one.live, one.ask, one.started)
-        return self._predictor.say(one.live, one.ask, entry, one.started)
+        return self._predictor.say(one.live, one.ask, entry, one.started) if entry else None
 
     def _now(self, model: Coalescer, ones: list[One]) -> None:
         settled = _unsettled(ones)
@@ -150,8 +149,12 @@ class Turn:
         self._reply(ones, settled)
 
     async def _later(self, model: Coalescer, ones: list[One]) -> None:
-        admitted, others = _by_admission(ones)
-        self._reply(others, _unsettled(others))
+        admitted: list[One] = []
+        for one in ones:
+            if _admitted(one):
+                admitted.append(one)
+            else:
+                _tell(one, None)
         found: list[tuple[One, list[float]]] = []
         wrong: list[tuple[One, Exception]] = []
         try:
@@ -180,10 +183,7 @@ class Turn:
 
     def _reply(self, ones: list[One], settled: Settled) -> None:
         for one, body in zip(ones, settled.answers, strict=True):
-            try:
-                one.asker.answered(body)
-            except Exception:
-                log.exception("an answer could not be sent")
+            _tell(one, body)
         # Nobody has to wait until he is counted: what is written here is sent when this turn ends.
         asyncio.get_running_loop().call_soon(_count, ones, settled, monotonic())
 
@@ -280,12 +280,11 @@ def _count(ones: list[One], settled: Settled, now: float) -> None:
         TALLY.count(SERVING_REQUESTS_TOTAL, one.live.version.use_case, "predict", "answered")
 
 
-def _by_admission(ones: list[One]) -> tuple[list[One], list[One]]:
-    """Who may ask, and who has asked too often."""
-    found: tuple[list[One], list[One]] = [], []
-    for one in ones:
-        found[not _admitted(one)].append(one)
-    return found
+def _tell(one: One, body: bytes | None) -> None:
+    try:
+        one.asker.answered(body)
+    except Exception:
+        log.exception("an answer could not be sent")
 
 
 def _admitted(one: One) -> bool:

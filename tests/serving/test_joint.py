@@ -155,7 +155,14 @@ async def test_who_asks_too_often_is_left_out(two: list[Predictor]) -> None:
         turn.add(One(*found, 0.0, client), alone=False)
     turn.answer()
     assert [said(client) is None for client in clients] == [False, True, False]
-    assert calls(two[0]) == [4]
+    assert [client.admitted for client in clients] == [1, 1, 1]
+    assert calls(two[0]) == [6]
+    assert [len(event.decisions) for _, event in shipped(two[0])] == [2, 2]
+
+
+async def test_who_is_answered_by_the_usual_way_is_counted_there(two: list[Predictor]) -> None:
+    [client] = ask(two[0], [many(UNSURE, OUTSIDE)], together=True)
+    assert (client.said, client.admitted) == ([None], 0)
 
 
 async def test_nothing_is_written_while_another_holds_the_lock(two: list[Predictor]) -> None:

@@ -47,8 +47,10 @@ class Client:
         self.said: list[bytes | None] = []
         self.refused: list[int] = []
         self.too_many = too_many
+        self.admitted = 0
 
     def admit(self) -> None:
+        self.admitted += 1
         if self.too_many:
             raise Problem(429, "too many")
 
