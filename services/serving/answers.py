@@ -3,14 +3,14 @@
 A repeated request gets its first answer back by rendering the entry of the journal again, whatever release is live.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from services.serving.counting import count_pairs
 from services.serving.decode import Rows
 from services.serving.entries import Head, Message, Taken
 from services.serving.faults import Refused
@@ -28,7 +28,6 @@ EVENT_BYTES, LARGEST_EVENT = 600_000, 1_000_000
 FEW_ROWS = 16
 # How a request ends that gets no answer: by its client's fault, or not.
 Missed = Literal["refused", "failed"]
-Kind = TypeVar("Kind")
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -116,15 +115,9 @@ def decide_rows(
 
 def _taken(blocks: Sequence[str], decisions: Sequence[str]) -> Taken:
     taken: Taken = {}
-    for (block, decision), count in count_each(zip(blocks, decisions, strict=True), len(decisions)):
-        mine = taken.setdefault(block, {})
-        mine[decision] = mine.get(decision, 0) + count
+    for (block, decision), count in count_pairs(blocks, decisions).items():
+        taken.setdefault(block, {})[decision] = count
     return taken
-
-
-def count_each(kinds: Iterable[Kind], rows: int) -> Iterable[tuple[Kind, int]]:
-    """How often each kind stands there, or each row once where there are few: a Counter pays off for many."""
-    return Counter(kinds).items() if rows > FEW_ROWS else ((kind, 1) for kind in kinds)
 
 
 def served_events(

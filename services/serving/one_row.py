@@ -50,15 +50,17 @@ class Template:
     """Bytes with gaps: `fill` puts the values where their marks stood."""
 
     def __init__(self, content: bytes) -> None:
-        text = content.decode().replace("%", "%%")
-        self._text = _MARK.sub("%s", text)
-        self._values: Callable[[Mapping[str, str]], tuple[str, ...]] = itemgetter(
-            *(found[1] or found[2] for found in _MARK.finditer(text))
-        )
+        # Between two pieces stands the name of the value or of the part, one of them empty.
+        self._pieces = _MARK.split(content.decode())
+        names = [value or part for value, part in zip(self._pieces[1::3], self._pieces[2::3], strict=True)]
+        del self._pieces[2::3]
+        self._values: Callable[[Mapping[str, str]], tuple[str, ...]] = itemgetter(*names)
 
     def fill(self, values: Mapping[str, str]) -> bytes:
         """Return the bytes; a value is JSON, the part of a text is that part."""
-        return (self._text % self._values(values)).encode()
+        pieces = self._pieces.copy()
+        pieces[1::2] = self._values(values)
+        return "".join(pieces).encode()
 
 
 class OneRow:
@@ -67,7 +69,7 @@ class OneRow:
     def __init__(self, version: Version) -> None:
         policy, self._use_case = version.policy, version.use_case
         self._regression, width = policy.task == "regression", len(policy.classes) if policy.task == "multiclass" else 1
-        self._policy = policy
+        self._policy, self._words = policy, _Words()
         block, scores = _part("block"), [[_value(f"score{place}") for place in range(width)]]
         rows: Any = Rows([_part("time")], [block], _value("numbers"), _value("categories"), [[]])
         decision = [_value("decision")]
@@ -98,16 +100,15 @@ class OneRow:
         at: float,
     ) -> tuple[bytes, bytes]:
         """Return the frame for the journal, and the answer."""
-        rows = ask.rows
-        time = rows.times[0].isoformat().replace("+00:00", "Z")
+        rows, place = ask.rows, decision.place
         values = {
             "request": request_id,
             "latency": _json(latency_ms),
-            "time": time,
+            "time": _json(rows.times[0])[1:-1],
             "block": rows.blocks[0],
-            "decision": _json(decision.decision),
-            "reason": _json(decision.reason),
-            "place": _json(decision.place),
+            "decision": self._words[decision.decision],
+            "reason": self._words[decision.reason],
+            "place": "null" if place is None else str(place),
             "numbers": _json(rows.numbers),
             "categories": _json(rows.categories),
             "at": _json(at),
@@ -124,6 +125,13 @@ class OneRow:
             values["digest"] = ask.digest
         head = (self._named if ask.request_id else self._unnamed).fill(values)
         return frames.frame(head + body), self._answer.fill(values)
+
+
+class _Words(dict[str, str]):
+    """The few words that are said again and again, as JSON."""
+
+    def __missing__(self, word: str) -> str:
+        return self.setdefault(word, _json(word))
 
 
 def _json(value: object) -> str:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from services.serving import answers
 from services.serving.allowance import Allowance
-from services.serving.answers import SERVED_JSON, Missed, Served, count_each
+from services.serving.answers import SERVED_JSON, Missed, Served
 from services.serving.bounds import SpoolFullError
+from services.serving.counting import count_pairs
 from services.serving.decode import Ask
 from services.serving.entries import Head, Message
 from services.serving.faults import CONTENT_TYPE, Refused, problem_body
@@ -263,7 +264,7 @@ class Predictor:
         TALLY.count(SERVING_REQUESTS_TOTAL, use_case, "predict", "repeated" if bodies else "answered")
         counts: dict[tuple[str, str], int] = {}
         for event in events:
-            for kind, count in count_each(zip(event.decisions, event.reasons, strict=True), len(event.decisions)):
+            for kind, count in count_pairs(event.decisions, event.reasons).items():
                 counts[kind] = counts.get(kind, 0) + count
         for (decision, reason), count in counts.items():
             TALLY.count(SERVING_PREDICTIONS_TOTAL, use_case, decision, reason, by=count)

@@ -12,7 +12,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 MAX_TIME = 40
 # How many texts of times a worker remembers the meaning of; the records of one day share most of theirs.
 KEPT_TIMES = 4096
-_NONE = type(None)
+_NONE, _SECOND = type(None), timedelta(seconds=1)
 Scalar = str | int | float | bool | None
 
 
@@ -22,7 +22,7 @@ class Times:
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._moment = lru_cache(KEPT_TIMES)(self._read_moment)
-        self._latest_block = EARLIEST, block_of(contract, EARLIEST)
+        self._latest = EARLIEST, EARLIEST, ""
 
     def of(self, given: Sequence[Scalar], now: datetime | None) -> tuple[list[datetime], list[str]]:
         """Return event times and blocks; `now` is for records that give none. Raises Refused naming the record."""
@@ -54,10 +54,10 @@ class Times:
 
     def _block(self, now: datetime) -> str:
         """The block of a time that most likely lies in the same second as the last: no zone changes within one."""
-        second, block = self._latest_block
-        if now.replace(microsecond=0) != second:
-            block = block_of(self._contract, now)
-            self._latest_block = now.replace(microsecond=0), block
+        begin, end, block = self._latest
+        if not begin <= now < end:
+            begin, block = now.replace(microsecond=0), block_of(self._contract, now)
+            self._latest = begin, begin + _SECOND, block
         return block
 
     def _read_moment(self, text: str) -> tuple[datetime, str] | None:
