@@ -13,7 +13,7 @@ from services.serving.ledger import Ledger, Position
 from services.serving.live import Live
 from services.serving.predict import Entry, Predictor
 from services.serving.prepare import Prepared, decide, write_up
-from services.serving.score import Scores
+from services.serving.score import MOST_ROWS_TOGETHER, Scores
 from shared.spine.clock import monotonic, wall_seconds
 
 
@@ -37,7 +37,7 @@ def write_down(
     if live.version.draw or len(set(names)) < len(names):
         return None
     rows = join([ask.rows for ask, _ in asked])
-    scores, lock = live.model.at_once(rows), predictor.journal.locked()
+    scores, lock = live.model.at_once(rows, MOST_ROWS_TOGETHER), predictor.journal.locked()
     ledger = lock.take() if scores else None
     if not scores or ledger is None:
         return None

@@ -24,6 +24,8 @@ MAX_ROWS_PER_CALL = 4096
 MAX_ROWS_WAITING = 40_000
 # Fewer rows than this are scored before a thread would have begun.
 MAX_ROWS_AT_ONCE = 500
+# And these, of small requests that came together: each turn costs the same, and who comes in one waits for all of it.
+MOST_ROWS_TOGETHER = 1000
 # Between two calls of the model, at least these turns of the event loop bring nobody new, and no more than those pass.
 QUIET_TURNS, MOST_TURNS = 4, 32
 
@@ -76,9 +78,9 @@ class Coalescer:
         self._rows = 0
         self._task: asyncio.Task[None] | None = None
 
-    def at_once(self, rows: Rows) -> Scores | None:
+    def at_once(self, rows: Rows, most: int = MAX_ROWS_AT_ONCE) -> Scores | None:
         """Return one score vector per row without a thread; None for what has to wait for `score`."""
-        if self._compiled is None or len(rows) > MAX_ROWS_AT_ONCE:
+        if self._compiled is None or len(rows) > most:
             return None
         try:
             return score_compiled(self._compiled, rows)

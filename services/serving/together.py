@@ -17,7 +17,7 @@ from services.serving.metrics import SERVING_PREDICTIONS_TOTAL, SERVING_REQUESTS
 from services.serving.one_row import Decision
 from services.serving.predict import Answer, Entry, Predictor, failed_inside
 from services.serving.refusals import problem_of
-from services.serving.score import MAX_ROWS_AT_ONCE, Coalescer
+from services.serving.score import MOST_ROWS_TOGETHER, Coalescer
 from services.serving.shares import behind_others
 from shared.contract import decide
 from shared.spine.clock import monotonic, wall_seconds
@@ -80,7 +80,7 @@ class Turn:
 
     def add(self, one: One, *, alone: bool) -> None:
         """Answer at the end of this turn, or now if nobody else can come."""
-        if self._rows + len(one.ask.rows) > MAX_ROWS_AT_ONCE:
+        if self._rows + len(one.ask.rows) > MOST_ROWS_TOGETHER:
             self.answer()
         self._waiting.append(one)
         self._rows += len(one.ask.rows)

@@ -13,7 +13,7 @@ from services.serving.bounds import JournalOptions
 from services.serving.journal import Journal
 from services.serving.live import Served
 from services.serving.predict import Predictor
-from services.serving.score import MAX_ROWS_AT_ONCE, Coalescer, Columns, Scores
+from services.serving.score import MOST_ROWS_TOGETHER, Coalescer, Columns, Scores
 from services.serving.together import One, Turn
 from shared.package.compiled.runtime import Asked, OutsideError
 from shared.spine.clock import Clock
@@ -176,7 +176,7 @@ async def test_nothing_is_written_while_another_holds_the_lock(two: list[Predict
 
 
 async def test_a_turn_ends_before_it_holds_more_rows_than_are_scored_at_once(two: list[Predictor]) -> None:
-    most = MAX_ROWS_AT_ONCE // 2
+    most = MOST_ROWS_TOGETHER // 2
     clients = ask(two[0], [many(*[SURE] * most)] * 3, together=True)
     assert [len(said(client) or ()) for client in clients] == [most] * 3
     assert calls(two[0]) == [2 * most, most]
