@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.serving.arrow_body import ARROW
+from services.serving.asking import Asker, One
 from services.serving.exposition import render_metrics
 from services.serving.faults import CONTENT_TYPE, problem_body
 from services.serving.forms import JSON, reader_for
@@ -22,7 +23,7 @@ from services.serving.outcomes import Outcomes
 from services.serving.parity import Parity
 from services.serving.predict import Answer, Predictor, failed_inside
 from services.serving.request_body import GoneError, check_type, read_body
-from services.serving.together import Asker, One, Turn
+from services.serving.together import Turn
 from shared.spine.auth import ApiKeys, Caller, check_role
 from shared.spine.clock import monotonic
 from shared.spine.problems import Problem, headers_of

@@ -108,14 +108,15 @@ class Tally:
         with self._lock:
             self._counts[key] = self._counts.get(key, 0) + by
 
-    def took(self, use_case: str, seconds: float) -> None:
-        """Count the time of an answer."""
+    def took(self, use_case: str, *times: float) -> None:
+        """Count the times of answers, in seconds."""
         with self._lock:
             found = self._latencies.get(use_case)
             if found is None:
                 found = self._latencies[use_case] = [0] * (len(_LATENCIES) + 1), [0.0]
-            found[0][bisect_left(_LATENCIES, seconds)] += 1
-            found[1][0] += seconds
+            for seconds in times:
+                found[0][bisect_left(_LATENCIES, seconds)] += 1
+            found[1][0] += sum(times)
 
     def flush(self) -> None:
         """Move all counts into the metrics."""

@@ -21,6 +21,7 @@ from services.serving.version import Version
 
 # Marks stand for a whole value, quotes and all, or for a part of a text. Their characters are private to us.
 _MARK = re.compile('"\ue000([a-z0-9]+)\ue001"|\ue002([a-z0-9]+)\ue003')
+_json = SERVED_JSON.encode
 
 
 def _value(name: str) -> Any:
@@ -50,17 +51,17 @@ class Template:
     """Bytes with gaps: `fill` puts the values where their marks stood."""
 
     def __init__(self, content: bytes) -> None:
-        # Between two pieces stands the name of the value or of the part, one of them empty.
-        self._pieces = _MARK.split(content.decode())
-        names = [value or part for value, part in zip(self._pieces[1::3], self._pieces[2::3], strict=True)]
-        del self._pieces[2::3]
-        self._values: Callable[[Mapping[str, str]], tuple[str, ...]] = itemgetter(*names)
+        # Between two pieces stand the name of a value and that of a part, one of them None.
+        found = _MARK.split(content.decode())
+        names = [value or part for value, part in zip(found[1::3], found[2::3], strict=True)]
+        self._pieces = [each for piece in found[::3] for each in (piece.encode(), b"")][:-1]
+        self._values: Callable[[Mapping[str, bytes]], tuple[bytes, ...]] = itemgetter(*names)
 
-    def fill(self, values: Mapping[str, str]) -> bytes:
+    def fill(self, values: Mapping[str, bytes]) -> bytes:
         """Return the bytes; a value is JSON, the part of a text is that part."""
         pieces = self._pieces.copy()
         pieces[1::2] = self._values(values)
-        return "".join(pieces).encode()
+        return b"".join(pieces)
 
 
 class OneRow:
@@ -102,37 +103,33 @@ class OneRow:
         """Return the frame for the journal, and the answer."""
         rows, place = ask.rows, decision.place
         values = {
-            "request": request_id,
+            "request": request_id.encode(),
             "latency": _json(latency_ms),
             "time": _json(rows.times[0])[1:-1],
-            "block": rows.blocks[0],
+            "block": rows.blocks[0].encode(),
             "decision": self._words[decision.decision],
             "reason": self._words[decision.reason],
-            "place": "null" if place is None else str(place),
+            "place": b"null" if place is None else b"%d" % place,
             "numbers": _json(rows.numbers),
             "categories": _json(rows.categories),
             "at": _json(at),
-            "id": served_id(self._use_case, request_id, "answered", 0),
-            "source": source,
+            "id": served_id(self._use_case, request_id, "answered", 0).encode(),
+            "source": source.encode(),
         }
-        for place, score in enumerate(scores):
-            values[f"score{place}"] = _json(score)
+        for number, score in enumerate(scores):
+            values[f"score{number}"] = _json(score)
         if self._regression:
             values["estimate"] = _json(answers.estimates(self._policy, [scores], [decision.decision])[0])
         body = self._event.fill(values)
-        values["size"] = str(len(body))
+        values["size"] = b"%d" % len(body)
         if ask.request_id:
-            values["digest"] = ask.digest
+            values["digest"] = ask.digest.encode()
         head = (self._named if ask.request_id else self._unnamed).fill(values)
         return frames.frame(head + body), self._answer.fill(values)
 
 
-class _Words(dict[str, str]):
+class _Words(dict[str, bytes]):
     """The few words that are said again and again, as JSON."""
 
-    def __missing__(self, word: str) -> str:
+    def __missing__(self, word: str) -> bytes:
         return self.setdefault(word, _json(word))
-
-
-def _json(value: object) -> str:
-    return SERVED_JSON.encode(value).decode()

@@ -1,18 +1,19 @@
-"""Answers the requests that arrive in one turn of the event loop together: one call of the model, one lock, one write;
-nobody waits for more to come. Where the model has no compiled form those of one record wait for it together.
+"""Answers the requests that arrive together: one call of the model, one lock, one write. While each turn of the event
+loop brings more they wait for those, and for nothing else. Where the model has no compiled form, those of one record
+wait for it together.
 """
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from services.serving import joint
-from services.serving.decode import Ask
+from services.serving.asking import One, admitted, tell
 from services.serving.ids import new_request_id
 from services.serving.ledger import Ledger, Position
-from services.serving.live import Live
 from services.serving.metrics import SERVING_PREDICTIONS_TOTAL, SERVING_REQUESTS_TOTAL, TALLY
 from services.serving.one_row import Decision
 from services.serving.predict import Answer, Entry, Predictor, failed_inside
@@ -21,34 +22,11 @@ from services.serving.score import MOST_ROWS_TOGETHER, Coalescer
 from services.serving.shares import behind_others
 from shared.contract import decide
 from shared.spine.clock import monotonic, wall_seconds
-from shared.spine.problems import Problem
 
 log = logging.getLogger(__name__)
 
 # What comes beyond this waits for nobody's sake any more: the first answers go out.
 MOST_TOGETHER = 64
-
-
-class Asker(Protocol):
-    """Who asked."""
-
-    def admit(self) -> None:
-        """Count one request; raises Problem for one too many."""
-
-    def answered(self, body: bytes | None) -> None:
-        """Take the answer; None, with nothing done, where the usual way has to say more or to wait."""
-
-    def failed(self, answer: Answer) -> None:
-        """Take an answer that says what went wrong."""
-
-
-class One(NamedTuple):
-    """A request that can be read."""
-
-    live: Live
-    ask: Ask
-    started: float
-    asker: Asker
 
 
 class Chosen(NamedTuple):
@@ -79,15 +57,23 @@ class Turn:
         self._scoring: set[asyncio.Task[None]] = set()
 
     def add(self, one: One, *, alone: bool) -> None:
-        """Answer at the end of this turn, or now if nobody else can come."""
-        if self._rows + len(one.ask.rows) > MOST_ROWS_TOGETHER:
+        """Answer when nobody else is there, or now if nobody else can come."""
+        rows = len(one.ask.rows)
+        if self._rows + rows > MOST_ROWS_TOGETHER:
             self.answer()
         self._waiting.append(one)
-        self._rows += len(one.ask.rows)
+        self._rows += rows
         if alone or len(self._waiting) >= MOST_TOGETHER:
             self.answer()
         elif len(self._waiting) == 1:
-            asyncio.get_running_loop().call_soon(self.answer)
+            asyncio.get_running_loop().call_soon(self._look_around, 1)
+
+    def _look_around(self, seen: int) -> None:
+        """Answer as soon as a turn of the event loop has brought nobody new."""
+        if len(self._waiting) > seen:
+            asyncio.get_running_loop().call_soon(self._look_around, len(self._waiting))
+        else:
+            self.answer()
 
     def answer(self) -> None:
         """Answer all who wait; those of one record whose model has no compiled form when it has scored them."""
@@ -120,14 +106,14 @@ class Turn:
             # What fails here has written nothing, and is tried again one by one.
             with suppress(Exception):
                 asks = [(one.ask, one.started) for one in ones]
-                entries = joint.write_down(self._predictor, ones[0].live, asks, lambda place: _admitted(ones[place]))
+                entries = joint.write_down(self._predictor, ones[0].live, asks, lambda place: admitted(ones[place]))
         for place, one in enumerate(ones):
             try:
                 said = self._said(one, entries[place]) if entries else self._alone(one)
             except Exception:
                 one.asker.failed(failed_inside(one.live.version.use_case))
             else:
-                _tell(one, said)
+                tell(one, said)
 
     def _alone(self, one: One) -> bytes | None:
         return self._predictor.at_once(one.live, one.ask, one.started, one.asker.admit)
@@ -143,24 +129,24 @@ class Turn:
             ledger = lock.take()
             if ledger is not None:
                 try:
-                    settled = self._settle(ones, scores, ledger, _admitted)
+                    settled = self._settle(ones, scores, ledger, admitted)
                 finally:
                     lock.release()
         self._reply(ones, settled)
 
     async def _later(self, model: Coalescer, ones: list[One]) -> None:
-        admitted: list[One] = []
+        allowed: list[One] = []
         for one in ones:
-            if _admitted(one):
-                admitted.append(one)
+            if admitted(one):
+                allowed.append(one)
             else:
-                _tell(one, None)
+                tell(one, None)
         found: list[tuple[One, list[float]]] = []
         wrong: list[tuple[One, Exception]] = []
         try:
             async with asyncio.timeout(self._predictor.time_limit):
-                results = await model.score_each([one.ask.rows for one in admitted])
-            for one, result in zip(admitted, results, strict=True):
+                results = await model.score_each([one.ask.rows for one in allowed])
+            for one, result in zip(allowed, results, strict=True):
                 if isinstance(result, Exception):
                     wrong.append((one, result))
                 else:
@@ -169,7 +155,7 @@ class Turn:
                 settled = self._settle([one for one, _ in found], [each for _, each in found], ledger)
             self._reply([one for one, _ in found], settled)
         except Exception as error:
-            wrong = [(one, error) for one in admitted]
+            wrong = [(one, error) for one in allowed]
         for one, why in wrong:
             one.asker.failed(await self._refused(one, why))
 
@@ -183,7 +169,7 @@ class Turn:
 
     def _reply(self, ones: list[One], settled: Settled) -> None:
         for one, body in zip(ones, settled.answers, strict=True):
-            _tell(one, body)
+            tell(one, body)
         # Nobody has to wait until he is counted: what is written here is sent when this turn ends.
         asyncio.get_running_loop().call_soon(_count, ones, settled, monotonic())
 
@@ -218,14 +204,15 @@ class Turn:
             name = one.ask.request_id
             if score is None or name in names or not admitted(one):
                 continue
-            # Whoever is refused here is told why on the usual way.
-            with suppress(Exception):
+            try:
                 if name:
                     names.add(name)
                     if first := self._predictor.first(one.live, one.ask):
                         answers[place] = self._predictor.render(one.live, one.ask, first)
                         continue
                 chosen.append(self._decide(place, one, score, ledger, used))
+            except Exception:
+                answers[place] = None  # who is refused here is told why on the usual way
         return chosen
 
     def _decide(
@@ -271,25 +258,10 @@ def _unsettled(ones: list[One]) -> Settled:
 
 
 def _count(ones: list[One], settled: Settled, now: float) -> None:
-    """Count answers that went out at `now`."""
-    for one, body in zip(ones, settled.answers, strict=True):
-        if body is not None:
-            TALLY.took(one.live.version.use_case, now - one.started)
-    for _, one, (decision, reason, _), _, _ in settled.chosen:
-        TALLY.count(SERVING_PREDICTIONS_TOTAL, one.live.version.use_case, decision, reason)
-        TALLY.count(SERVING_REQUESTS_TOTAL, one.live.version.use_case, "predict", "answered")
-
-
-def _tell(one: One, body: bytes | None) -> None:
-    try:
-        one.asker.answered(body)
-    except Exception:
-        log.exception("an answer could not be sent")
-
-
-def _admitted(one: One) -> bool:
-    try:
-        one.asker.admit()
-    except Problem:
-        return False
-    return True
+    """Count answers of one model that went out at `now`."""
+    use_case = ones[0].live.version.use_case
+    TALLY.took(use_case, *[now - one.started for one, body in zip(ones, settled.answers, strict=True) if body])
+    if settled.chosen:
+        TALLY.count(SERVING_REQUESTS_TOTAL, use_case, "predict", "answered", by=len(settled.chosen))
+    for (decision, reason), count in Counter([each.decision[:2] for each in settled.chosen]).items():
+        TALLY.count(SERVING_PREDICTIONS_TOTAL, use_case, decision, reason, by=count)

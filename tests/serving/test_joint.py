@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.serving.asking import One
 from services.serving.bounds import JournalOptions
 from services.serving.journal import Journal
 from services.serving.live import Served
 from services.serving.predict import Predictor
 from services.serving.score import MOST_ROWS_TOGETHER, Coalescer, Columns, Scores
-from services.serving.together import One, Turn
+from services.serving.together import Turn
 from shared.package.compiled.runtime import Asked, OutsideError
 from shared.spine.clock import Clock
 from tests.serving.test_predict import shipped

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.serving.asking import One
 from services.serving.bounds import JournalOptions
 from services.serving.journal import Journal
 from services.serving.ledger import Position
@@ -15,7 +16,7 @@ from services.serving.live import Served
 from services.serving.metrics import TALLY
 from services.serving.predict import Answer, Predictor
 from services.serving.score import Coalescer, Scores
-from services.serving.together import MOST_TOGETHER, One, Turn
+from services.serving.together import MOST_TOGETHER, Turn
 from shared.package.compiled.runtime import Asked
 from shared.spine.clock import Clock
 from shared.spine.problems import Problem
@@ -91,10 +92,11 @@ def asked(predictor: Predictor, turn: Turn, *bodies: str, alone: bool = False) -
 
 
 async def turn_over() -> None:
-    """Return when this turn of the event loop has ended."""
-    ended = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(ended.set_result, None)
-    await ended
+    """Return when a turn of the event loop has brought nobody new, and those before are answered."""
+    for _ in range(2):
+        ended = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(ended.set_result, None)
+        await ended
 
 
 def compiled(predictor: Predictor) -> Counted:
@@ -209,3 +211,23 @@ async def test_what_is_counted_in_memory_comes_into_the_metrics(predictor: Predi
     TALLY.flush()
     assert counter._value.get() == before + 3
     assert sum(bucket.get() for bucket in SERVING_LATENCY_SECONDS.labels("trains")._buckets) >= 3
+
+
+async def test_who_comes_while_the_first_look_around_is_answered_with_them(predictor: Predictor) -> None:
+    turn = Turn(predictor)
+    first = asked(predictor, turn, '{"record": {"size": 1}}', '{"record": {"size": 2}}')
+    loop = asyncio.get_running_loop()
+    later: list[Client] = []
+    loop.call_soon(lambda: later.extend(asked(predictor, turn, '{"record": {"size": 3}}')))
+    await turn_over()
+    await turn_over()
+    assert [len(client.said) for client in (*first, *later)] == [1, 1, 1]
+    assert compiled(predictor).calls == 1
+
+
+async def test_who_is_first_of_nobody_else_waits_for_one_turn(predictor: Predictor) -> None:
+    [client] = asked(predictor, Turn(predictor), '{"record": {"size": 1}}')
+    ended = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(ended.set_result, None)
+    await ended
+    assert len(client.said) == 1

@@ -9,11 +9,12 @@ from threading import Event
 
 import pytest
 
+from services.serving.asking import One
 from services.serving.journal import Journal
 from services.serving.live import Served
 from services.serving.predict import Predictor
 from services.serving.score import Coalescer, Scores
-from services.serving.together import One, Turn
+from services.serving.together import Turn
 from shared.spine.clock import Clock
 from tests.serving.test_together import Client, asked
 from tests.serving.toy import NOW, contract, live_of
