@@ -9,10 +9,10 @@ from shared.spine.clock import wall_seconds
 
 _SERVED = NAMESPACE.bytes + PredictionServed.topic.encode()
 # The digit that holds the variant keeps two of its four bits.
-_RANDOM_BYTES, _AT_ONCE = 10, 256
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
-# Not yet used, each for one id; a child must not make those of its parent.
+# Random digits not yet used, each for one id: the system is asked for many at once. A child must not use its parent's.
+_RANDOM_BYTES, _AT_ONCE = 10, 256
 _random: list[str] = []
 os.register_at_fork(after_in_child=_random.clear)
 
@@ -28,7 +28,7 @@ def new_request_id() -> str:
 
 
 def _random_digits() -> str:
-    """Random bytes in hexadecimal; asking the system for those of one id costs more than the rest of it."""
+    """Random bytes in hexadecimal, never given before."""
     try:
         return _random.pop()
     except IndexError:

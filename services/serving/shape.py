@@ -18,7 +18,7 @@ from shared.contract import Contract, Feature
 MAX_RECORDS = 10_000
 MAX_TEXT = 256
 # Bytes from which on it is sooner to compare all of them at once than to look for the next colon.
-LONG, _COLON = 8192, ord(":")
+_LONG, _COLON = 8192, ord(":")
 _KEY = re.compile(rb'"\s*:')
 
 
@@ -78,7 +78,7 @@ class Shape:
         if b"\\" in body:
             # Only here can text hold a colon, or a NUL, that does not stand in the body as such.
             return b"\\u0000" not in body and count_keys(body) == keys
-        colons = np.count_nonzero(np.frombuffer(body, np.uint8) == _COLON) if len(body) > LONG else body.count(b":")
+        colons = np.count_nonzero(np.frombuffer(body, np.uint8) == _COLON) if len(body) > _LONG else body.count(b":")
         if colons == keys:
             return True
         texts = chain((request_id,), *[columns[place] for place in self._open])
