@@ -26,7 +26,7 @@ from headrace.play import Player
 from headrace.play import Progress as Day
 from headrace.replay import Replay
 from headrace.run_info import SUPERVISOR_LOCK, RunInfo
-from headrace.scenario import Scenario, load_scenario
+from headrace.scenario import EXAMPLES, Scenario, load_scenario
 from headrace.serving_client import ServingClient
 from headrace.supervisor import Supervisor
 from shared.spine.clock import monotonic
@@ -43,7 +43,7 @@ def run(name: str, months: str | None, seed: int, report: Path | None, keep: boo
         raise CommandError(f"a demo runs under {place} already (process {holder}); wait for its end, or give --home")
     shutil.rmtree(place, ignore_errors=True)
     begun, spent = monotonic(), _cpu_seconds()
-    supervisor = Supervisor(place, clock="replay", seed=seed)
+    supervisor = Supervisor(place, clock="replay", seed=seed, use_cases=EXAMPLES)
     try:
         with _bar() as bar:
             task = bar.add_task("Starting", total=None)
