@@ -170,7 +170,7 @@ class Turn:
     def _reply(self, ones: list[One], settled: Settled) -> None:
         for one, body in zip(ones, settled.answers, strict=True):
             tell(one, body)
-        # Nobody has to wait until he is counted: what is written here is sent when this turn ends.
+        # Nobody has to wait until he is counted.
         asyncio.get_running_loop().call_soon(_count, ones, settled, monotonic())
 
     def _settle(
@@ -259,6 +259,8 @@ def _unsettled(ones: list[One]) -> Settled:
 
 def _count(ones: list[One], settled: Settled, now: float) -> None:
     """Count answers of one model that went out at `now`."""
+    if not ones:
+        return
     use_case = ones[0].live.version.use_case
     TALLY.took(use_case, *[now - one.started for one, body in zip(ones, settled.answers, strict=True) if body])
     if settled.chosen:
