@@ -121,3 +121,9 @@ async def test_a_full_spool_is_a_503_for_each(slow: tuple[Predictor, Slow], monk
     turn.answer()
     await answered(clients)
     assert [client.refused for client in clients] == [[503], [503]]
+
+
+def test_nobody_is_counted_where_nothing_could_be_scored() -> None:
+    from services.serving.together import Settled, _count
+
+    _count([], Settled([], []), 0.0)
