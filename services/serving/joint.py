@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 from services.serving.answers import Decided
 from services.serving.decode import Ask, Rows
-from services.serving.ids import new_request_id
 from services.serving.ledger import Ledger, Position
 from services.serving.live import Live
 from services.serving.predict import Entry, Predictor
 from services.serving.prepare import Prepared, decide, write_up
 from services.serving.score import MOST_ROWS_TOGETHER, Scores
-from shared.spine.clock import monotonic, wall_seconds
+from shared.spine.clock import wall_seconds
 
 
 class Part(NamedTuple):
@@ -71,18 +70,7 @@ def _written(predictor: Predictor, live: Live, parts: Sequence[Part], decided: D
     for ask, begun, scores in parts:
         stop = start + len(scores)
         mine = decided.part(start, stop, ask.rows.blocks)
-        prepared.append(
-            write_up(
-                live.version,
-                ask,
-                scores,
-                mine,
-                request_id=ask.request_id or new_request_id(),
-                latency_ms=(monotonic() - begun) * 1000,
-                source=predictor.source,
-                at=wall_seconds(),
-            )
-        )
+        prepared.append(write_up(live.version, ask, scores, mine, predictor.stamp(ask, begun)))
         start = stop
     place = predictor.journal.write(b"".join([each.frame for each in prepared]), wall_seconds())
     for each in prepared:

@@ -16,7 +16,7 @@ from services.serving.answers import SERVED_JSON, Decided
 from services.serving.decode import Ask, Rows
 from services.serving.headers import cloud_headers
 from services.serving.ids import served_id
-from services.serving.prepare import head_of
+from services.serving.prepare import Stamp, head_of
 from services.serving.version import Version
 
 # Marks stand for a whole value, quotes and all, or for a part of a text. Their characters are private to us.
@@ -89,22 +89,12 @@ class OneRow:
         self._unnamed, self._named = (Template(entries.encode(head)) for head in heads)
         self._answer = Template(answers.render(heads[0], [event]))
 
-    def write(
-        self,
-        ask: Ask,
-        request_id: str,
-        scores: list[float],
-        decision: Decision,
-        *,
-        latency_ms: float,
-        source: str,
-        at: float,
-    ) -> tuple[bytes, bytes]:
+    def write(self, ask: Ask, scores: list[float], decision: Decision, stamp: Stamp) -> tuple[bytes, bytes]:
         """Return the frame for the journal, and the answer."""
         rows, place = ask.rows, decision.place
         values = {
-            "request": request_id.encode(),
-            "latency": _json(latency_ms),
+            "request": stamp.request_id.encode(),
+            "latency": _json(stamp.latency_ms),
             "time": _json(rows.times[0])[1:-1],
             "block": rows.blocks[0].encode(),
             "decision": self._words[decision.decision],
@@ -112,9 +102,9 @@ class OneRow:
             "place": b"null" if place is None else b"%d" % place,
             "numbers": _json(rows.numbers),
             "categories": _json(rows.categories),
-            "at": _json(at),
-            "id": served_id(self._use_case, request_id, "answered", 0).encode(),
-            "source": source.encode(),
+            "at": _json(stamp.at),
+            "id": served_id(self._use_case, stamp.request_id, "answered", 0).encode(),
+            "source": stamp.source.encode(),
         }
         for number, score in enumerate(scores):
             values[f"score{number}"] = _json(score)

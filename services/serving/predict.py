@@ -24,7 +24,7 @@ from services.serving.live import Live
 from services.serving.live import Served as Serving
 from services.serving.lock import SpoolBusyError
 from services.serving.metrics import SERVING_PREDICTIONS_TOTAL, SERVING_REQUESTS_TOTAL, TALLY
-from services.serving.prepare import Prepared, prepare
+from services.serving.prepare import Prepared, Stamp, prepare
 from services.serving.refusals import problem_of
 from services.serving.score import MAX_ROWS_AT_ONCE, BadRowError, OverloadedError, Scores
 from shared.spine.clock import Clock, monotonic, wall_now, wall_seconds
@@ -246,16 +246,11 @@ class Predictor:
         raise refused
 
     def _prepare(self, live: Live, ask: Ask, scores: Scores, started: float, taken: CapacityTaken) -> Prepared:
-        return prepare(
-            live.version,
-            ask,
-            scores,
-            taken,
-            request_id=ask.request_id or new_request_id(),
-            latency_ms=(monotonic() - started) * 1000,
-            source=self.source,
-            at=wall_seconds(),
-        )
+        return prepare(live.version, ask, scores, taken, self.stamp(ask, started))
+
+    def stamp(self, ask: Ask, started: float) -> Stamp:
+        """Return what is said of a request that is answered now."""
+        return Stamp(ask.request_id or new_request_id(), (monotonic() - started) * 1000, self.source, wall_seconds())
 
     def render(self, live: Live, ask: Ask, entry: Entry) -> bytes:
         """Count an entry and render it: read back from the journal or just written, the answer is the same."""

@@ -16,6 +16,15 @@ from services.serving.version import Version
 from shared.contract.arms import Drawn
 
 
+class Stamp(NamedTuple):
+    """What an entry says of its request beside the decisions: how long it took, which worker answered, when (epoch s)."""
+
+    request_id: str
+    latency_ms: float
+    source: str
+    at: float
+
+
 class Prepared(NamedTuple):
     """An entry that could be appended as it is, and what it says."""
 
@@ -24,21 +33,11 @@ class Prepared(NamedTuple):
     frame: bytes
 
 
-def prepare(
-    version: Version,
-    ask: Ask,
-    scores: Scores,
-    taken: CapacityTaken,
-    *,
-    request_id: str,
-    latency_ms: float,
-    source: str,
-    at: float,
-) -> Prepared:
+def prepare(version: Version, ask: Ask, scores: Scores, taken: CapacityTaken, stamp: Stamp) -> Prepared:
     """Decide all rows with what `taken` leaves; raises Refused for what no event and no entry can hold."""
-    drawn = version.draw.arms(request_id, ask.rows.flagged) if version.draw else None
+    drawn = version.draw.arms(stamp.request_id, ask.rows.flagged) if version.draw else None
     decided = decide(version, ask.rows, scores, taken, drawn)
-    return write_up(version, ask, scores, decided, request_id=request_id, latency_ms=latency_ms, source=source, at=at)
+    return write_up(version, ask, scores, decided, stamp)
 
 
 def decide(
@@ -51,25 +50,15 @@ def decide(
     return answers.decide_rows(version.policy, rows, scores, seen, version.use_case, drawn)
 
 
-def write_up(
-    version: Version,
-    ask: Ask,
-    scores: Scores,
-    decided: answers.Decided,
-    *,
-    request_id: str,
-    latency_ms: float,
-    source: str,
-    at: float,
-) -> Prepared:
+def write_up(version: Version, ask: Ask, scores: Scores, decided: answers.Decided, stamp: Stamp) -> Prepared:
     """Write the entry of what is decided; raises Refused for what no event and no entry can hold."""
     rows = ask.rows
-    written = answers.served_events(version, request_id, rows, scores, decided, latency_ms)
+    written = answers.served_events(version, stamp.request_id, rows, scores, decided, stamp.latency_ms)
     time = max(rows.times)
     estimates = answers.estimates(version.policy, scores, decided.decisions)
-    messages = [answers.message_of(event, body, source, time) for event, body in written]
+    messages = [answers.message_of(event, body, stamp.source, time) for event, body in written]
     digest = ask.digest if ask.request_id else ""
-    head = head_of(version, rows, decided, estimates, messages, request_id, digest, at)
+    head = head_of(version, rows, decided, estimates, messages, stamp.request_id, digest, stamp.at)
     payload = entries.encode(head, [body for _, body in written])
     if len(payload) > frames.MAX_PAYLOAD:
         said = f"the request takes {len(payload)} bytes in the journal, at most {frames.MAX_PAYLOAD} are allowed"

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from services.serving import joint
 from services.serving.asking import One, admitted, tell
-from services.serving.ids import new_request_id
 from services.serving.ledger import Ledger, Position
 from services.serving.metrics import SERVING_PREDICTIONS_TOTAL, SERVING_REQUESTS_TOTAL, TALLY
 from services.serving.one_row import Decision
@@ -233,15 +232,7 @@ class Turn:
         left = {name: limit - taken.get(name, 0) for name, limit in policy.limits.items()}
         name, reason, _ = decide(policy, score, left)
         decision = Decision(name, reason, taken.get(name, 0) + 1 if name in left else None)
-        frame, answer = live.one_row.write(
-            ask,
-            ask.request_id or new_request_id(),
-            score,
-            decision,
-            latency_ms=(monotonic() - one.started) * 1000,
-            source=self._predictor.source,
-            at=wall_seconds(),
-        )
+        frame, answer = live.one_row.write(ask, score, decision, self._predictor.stamp(ask, one.started))
         taken[name] = taken.get(name, 0) + 1
         return Chosen(place, one, decision, frame, answer)
 

@@ -13,7 +13,7 @@ from services.serving.entries import decode_head
 from services.serving.frames import frame_at
 from services.serving.ledger import CapacityTaken
 from services.serving.one_row import Decision, OneRow
-from services.serving.prepare import prepare
+from services.serving.prepare import Stamp, prepare
 from services.serving.version import Version
 from shared.contract import Contract, derive_policy
 from tests.serving.toy import NOW, contract
@@ -45,10 +45,11 @@ def both(
     version = Version(under.use_case, 7, "a" * 64, "b" * 64, under.digest, derive_policy(under))
     ask = Decoder(under).decode(body, NOW)
     name = ask.request_id or "01a2229f-f82e-72e7-9fa9-825bdb1dd308"
-    usual = prepare(version, ask, [scores], taken, request_id=name, latency_ms=at / 7, source="serving/0", at=at)
+    stamp = Stamp(name, at / 7, "serving/0", at)
+    usual = prepare(version, ask, [scores], taken, stamp)
     found = answers.decide_rows(version.policy, ask.rows, [scores], taken, under.use_case)
     decision = Decision(found.decisions[0], found.reasons[0], found.places[0])
-    mine = OneRow(version).write(ask, name, scores, decision, latency_ms=at / 7, source="serving/0", at=at)
+    mine = OneRow(version).write(ask, scores, decision, stamp)
     return [(usual.frame, answers.render(usual.head, usual.events)), mine]
 
 
