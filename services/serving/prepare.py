@@ -17,7 +17,7 @@ from shared.contract.arms import Drawn
 
 
 class Stamp(NamedTuple):
-    """What an entry says of its request beside the decisions: how long it took, which worker answered, when (epoch s)."""
+    """What an entry says of its request beside the decisions: `latency_ms`, who answered, and when (epoch seconds)."""
 
     request_id: str
     latency_ms: float
