@@ -27,7 +27,6 @@ from shared.spine.clock import monotonic
 from shared.spine.db import Database
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.errors import TransientError
-from shared.spine.settings import FETCH_WAIT_MS
 
 log = logging.getLogger(__name__)
 GROUP = "monitor.feedback"
@@ -35,6 +34,8 @@ _POLL_SECONDS = 0.2
 _MAX_RECORDS = 2_000
 # Fetched at once from one partition: some thousand events, so that Kafka is asked seldom.
 _FETCH_BYTES = 4 * 1024**2
+# One request at a time goes to each broker: while it waits at the end of one partition, another's backlog waits too.
+_FETCH_WAIT_MS = 250
 _PATIENCE_SECONDS = 30.0
 _STATUS_SECONDS = 2.0
 _MEASURE_SECONDS = 5.0
@@ -73,7 +74,7 @@ class Ingest(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
         # Asked for end offsets only: behind a fetch that waits for records every answer would wait too.
