@@ -16,6 +16,8 @@ MINOR_DIGITS = {
     **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3),
 }
 LARGEST_AMOUNT = Decimal(1_000_000_000)
+# Events carry sums up to 2^53 minor units: thousands of cases at their worst.
+MOST_MINOR_PER_CASE = 10**12
 LARGEST_TEXT = 40
 MOST_DIGITS = 6
 

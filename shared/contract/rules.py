@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 from shared.contract import measured_rules  # noqa: F401  its rules register themselves
-from shared.contract.amounts import MINOR_DIGITS, fits
+from shared.contract.amounts import MINOR_DIGITS, MOST_MINOR_PER_CASE, fits
 from shared.contract.faults import RULES, Fault, did_you_mean, ordered, repeated, rule, unknown
 from shared.contract.fields import CLASSIFICATION
 
@@ -164,6 +164,24 @@ def money_has_its_digits(contract: Contract) -> Iterator[Fault]:
                 f"at most {contract.digits} decimal digits in {contract.currency}; `minor_digits` may ask for more"
             )
             yield Fault(path, f"{amount} has more digits than are counted", allowed)
+
+
+@rule("currency", "minor_digits", "decisions", "costs", "label")
+def what_cases_cost_adds_up(contract: Contract) -> Iterator[Fault]:
+    if contract.minor_digits is None and contract.currency not in MINOR_DIGITS:
+        return
+    amounts: dict[tuple[str, ...], Decimal] = {
+        ("decisions", name): max(map(abs, one.costs.values()), default=Decimal(0))
+        for name, one in (contract.decisions or {}).items()
+    }
+    if contract.costs is not None and contract.label.range is not None:
+        low, high = (Decimal(repr(bound)) for bound in contract.label.range)
+        amounts["costs",] = (high - low) * max(abs(contract.costs.under), abs(contract.costs.over))
+    most = Decimal(MOST_MINOR_PER_CASE).scaleb(-contract.digits)
+    for path, amount in amounts.items():
+        if amount > most:
+            said = f"one case could cost {amount.normalize():.12g} {contract.currency}: a block could not be added up"
+            yield Fault(path, said, f"at most {most.normalize():f} {contract.currency} for one case")
 
 
 @rule("costs")

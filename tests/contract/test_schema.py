@@ -55,6 +55,13 @@ def test_a_tenth_is_a_tenth() -> None:
     assert precise.minor(precise.decisions["review"].costs["on_time"]) == 100_001
 
 
+def test_a_case_costs_no_more_than_a_block_of_cases_can_hold() -> None:
+    fine = ("currency: EUR", "currency: EUR\nminor_digits: 6")
+    assert contract(BINARY, fine, ("late: 5.00", "late: 1000000")).digits == 6
+    with pytest.raises(ContractError, match=r"one case could cost 1000000\.5 EUR.*at most 1000000 EUR"):
+        contract(BINARY, fine, ("late: 5.00", "late: 1000000.5"))
+
+
 def test_a_currency_without_cents_counts_whole_units() -> None:
     text = BINARY.replace("EUR", "JPY").replace(".00", "")
     with pytest.raises(ContractError, match=r"0\.6 has more digits than are counted"):
