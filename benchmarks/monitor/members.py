@@ -32,8 +32,8 @@ def summary(found: Mapping[int, Sequence[Streamed]], cores_each: float | None) -
 def main() -> None:
     """Measure one and two members in turns, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=600_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--events", type=int, default=1_200_000)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--cores-each", type=float, help="share of a core of each member (takes root, control groups)")
     parser.add_argument("--report", type=Path)
     asked = parser.parse_args()
