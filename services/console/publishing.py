@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from services.console.facts import Facts, facts_of
 from services.console.incidents import overdue_report, report_is_out, silent
@@ -17,6 +18,7 @@ from services.console.words import money
 from shared.events import ReportPublished, derived_id
 from shared.spine.db import Database
 from shared.spine.error_policy import kind_of
+from shared.spine.in_turn import in_turn
 from shared.spine.outbox import add_to_outbox
 
 log = logging.getLogger(__name__)
@@ -38,8 +40,7 @@ class Publishing:
             return
         async with self._db.read() as session:
             names = await EventStore(session).list_use_cases()
-        for name in names:
-            await self._look(name, now)
+        await in_turn((name, partial(self._look, name, now)) for name in names)
         self._looked = now
 
     async def _look(self, use_case: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import gc
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -27,6 +28,7 @@ from shared.spine import logs
 from shared.spine.app import Service, build_app, serve
 from shared.spine.clock import Clock
 from shared.spine.db import Database
+from shared.spine.in_turn import in_turn
 from shared.spine.settings import read_settings
 from shared.spine.subscribe import ServiceRouter
 
@@ -75,11 +77,18 @@ class Monitor:
         # In a replay the day's rows must be in the tables before its blocks close.
         if settings.clock == "replay":
             self.clock.on_step(self.ingest.catch_up)
-        tidying = Tidying(settings, self.contracts)
-        reconciling = Reconciling(self.db, self.closing)
-        judging = (self.closing, self.rollbacks, self.technical, self.measured, self.drifting)
-        for step in (*judging, reconciling, tidying):
-            self.clock.on_step(self.lease.only_here(step.step))
+        self.reconciling = Reconciling(self.db, self.closing)
+        self.clock.on_step(self._judge)
+        # Last, and only where all went well: old days are dropped, of which every block must have been closed.
+        self.clock.on_step(self.lease.only_here(Tidying(settings, self.contracts).step))
+
+    async def _judge(self, now: dt.datetime) -> None:
+        """Whoever holds the lease closes blocks and judges.
+
+        None waits for another's success: evidence is what was there before this step, and a step may come again.
+        """
+        steps = (self.closing, self.rollbacks, self.technical, self.measured, self.drifting, self.reconciling)
+        await in_turn((type(one).__name__, partial(self.lease.only_here(one.step), now)) for one in steps)
 
     async def _learn(self, _now: dt.datetime) -> None:
         await self.contracts.refresh(self.db)

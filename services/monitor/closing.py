@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from shared.events import CapacityWord, KpiReported, derived_id
 from shared.feedback.joined import Versions, joined, table_versions
 from shared.spine.clock import monotonic
 from shared.spine.db import Database
+from shared.spine.in_turn import in_turn
 from shared.spine.outbox import add_to_outbox
 
 log = logging.getLogger(__name__)
@@ -72,18 +74,22 @@ class Closing:
         await self._contracts.load(self._db)
         versions = await self._mark(now)
         due = await self._due(now)
-        for use_case, rows in groupby(due, key=lambda row: row.use_case):
-            pending = list(rows)
-            for first in range(0, len(pending), _AT_ONCE):
-                part = pending[first : first + _AT_ONCE]
-                told = await told_of(self._db, self._contracts, part, now)
-                async with self._db.read() as session:
-                    words = await CapacityStore(session).list_of_blocks(use_case, {row.block for row in part})
-                judged = await asyncio.to_thread(self._judge, use_case, part, versions, now, told, words)
-                await self._report(judged, now)
+        await in_turn(
+            (use_case, partial(self._close, use_case, list(rows), versions, now))
+            for use_case, rows in groupby(due, key=lambda row: row.use_case)
+        )
         async with self._db.transaction() as session:
             await LookStore(session).set_closed_at(now)
         metrics.MONITOR_STEP_SECONDS.observe(monotonic() - began)
+
+    async def _close(self, use_case: str, rows: Sequence[BlockRow], versions: Versions, now: dt.datetime) -> None:
+        for first in range(0, len(rows), _AT_ONCE):
+            part = rows[first : first + _AT_ONCE]
+            told = await told_of(self._db, self._contracts, part, now)
+            async with self._db.read() as session:
+                words = await CapacityStore(session).list_of_blocks(use_case, {row.block for row in part})
+            judged = await asyncio.to_thread(self._judge, use_case, part, versions, now, told, words)
+            await self._report(judged, now)
 
     async def _mark(self, now: dt.datetime) -> Versions:
         """Remember which blocks the new rows touch, together with how far the tables were looked at."""

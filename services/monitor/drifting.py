@@ -5,6 +5,7 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from shared.events.judged import MovedFeature
 from shared.feedback.joined import joined
 from shared.package.inputs import InputProfile
 from shared.spine.db import Database
+from shared.spine.in_turn import in_turn
 from shared.spine.outbox import add_to_outbox
 
 log = logging.getLogger(__name__)
@@ -85,12 +87,14 @@ class Drifting:
                 one.use_case: served_by(one.package_digest, await DriftStore(session).list_waiting(one.use_case))
                 for one in current
             }
-        for use_case, blocks in served.items():
-            self._away.pop(use_case, None)
-            for block in blocks:
-                if (baseline := await self._baseline(use_case, block.last.package_digest)) is None:
-                    break
-                await self._enter(block, baseline, now)
+        await in_turn((use_case, partial(self._take_in, use_case, blocks, now)) for use_case, blocks in served.items())
+
+    async def _take_in(self, use_case: str, blocks: Sequence["Served"], now: dt.datetime) -> None:
+        self._away.pop(use_case, None)
+        for block in blocks:
+            if (baseline := await self._baseline(use_case, block.last.package_digest)) is None:
+                break
+            await self._enter(block, baseline, now)
 
     async def detail(self) -> dict[str, dict[str, Any]]:
         """Per use case: the epoch, its evidence against its threshold, and why it cannot be judged, if it cannot."""

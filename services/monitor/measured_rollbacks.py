@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from functools import partial
 from typing import Any
 
 from services.monitor.measured import MeasuredBlock, NotJudged, Verdict, judge_measured, numbers_of, of_release
@@ -16,6 +17,7 @@ from shared.contract.kpis import Kpi
 from shared.contract.schema import Contract
 from shared.events import RollbackRequested, derived_id
 from shared.spine.db import Database
+from shared.spine.in_turn import in_turn
 from shared.spine.outbox import add_to_outbox
 
 log = logging.getLogger(__name__)
@@ -35,18 +37,22 @@ class MeasuredRollbacks:
         async with self._db.read() as session:
             releases = await ReleaseStore(session).list_in_force(before=now)
         self._verdicts = {}
-        watched = False
-        for release in releases:
-            contract = self._contracts.newest(release.use_case)
-            names = [name for name in contract.rollback.on if contract.kpis[name].measured] if contract else []
-            for name in names:
-                assert contract is not None
-                await self._settle(release, name, contract.kpis[name], now)
-                await self._decide(release, contract, name, now)
-            watched = watched or (contract is not None and any(kpi.measured for kpi in contract.kpis.values()))
+        watched = [
+            (release, contract)
+            for release in releases
+            if (contract := self._contracts.newest(release.use_case))
+            and any(kpi.measured for kpi in contract.kpis.values())
+        ]
+        await in_turn((release.use_case, partial(self._judge, release, contract, now)) for release, contract in watched)
         if watched:
             async with self._db.transaction() as session:
                 await MeasurementStore(session).forget(now)
+
+    async def _judge(self, release: ReleaseRow, contract: Contract, now: dt.datetime) -> None:
+        for name in contract.rollback.on:
+            if contract.kpis[name].measured:
+                await self._settle(release, name, contract.kpis[name], now)
+                await self._decide(release, contract, name, now)
 
     async def _settle(self, release: ReleaseRow, name: str, kpi: Kpi, now: dt.datetime) -> None:
         """Whole blocks of the release that have waited for their values enter evidence, each once."""

@@ -3,12 +3,16 @@
 import asyncio
 import datetime as dt
 import logging
+from collections.abc import Sequence
+from functools import partial
 
 from services.monitor.closing import Closing
 from services.monitor.metrics import MONITOR_UNRECONCILED_BLOCKS
 from services.monitor.store import BlockStore, LookStore
 from services.monitor.tables import BlockRow
+from shared.feedback.joined import Versions
 from shared.spine.db import Database
+from shared.spine.in_turn import in_turn
 
 log = logging.getLogger(__name__)
 _EVERY = dt.timedelta(days=1)
@@ -36,14 +40,16 @@ class Reconciling:
         if look.at is None:
             return
         self._looked = now
-        for use_case, rows in blocks.items():
-            # As it was known when changes were last looked for: what came since is reported by the next step.
-            again = await asyncio.to_thread(self._closing.judge_again, use_case, rows, look.versions, look.at)
-            wrong = [row for row, numbers in zip(rows, again, strict=True) if _differ(row, numbers)]
-            MONITOR_UNRECONCILED_BLOCKS.labels(use_case).set(len(wrong))
-            for row in wrong:
-                said = {"use_case": use_case, "block": row.block, "release": row.release_sequence}
-                log.error("a report does not add up with the table", extra=said)
+        # As it was known when changes were last looked for: what came since is reported by the next step.
+        await in_turn((name, partial(self._count, name, rows, look.versions, look.at)) for name, rows in blocks.items())
+
+    async def _count(self, use_case: str, rows: Sequence[BlockRow], versions: Versions, at: dt.datetime) -> None:
+        again = await asyncio.to_thread(self._closing.judge_again, use_case, rows, versions, at)
+        wrong = [row for row, numbers in zip(rows, again, strict=True) if _differ(row, numbers)]
+        MONITOR_UNRECONCILED_BLOCKS.labels(use_case).set(len(wrong))
+        for row in wrong:
+            said = {"use_case": use_case, "block": row.block, "release": row.release_sequence}
+            log.error("a report does not add up with the table", extra=said)
 
 
 def _differ(row: BlockRow, numbers: dict[str, object]) -> bool:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from functools import partial
 from typing import Any
 
 from services.monitor.metrics import MONITOR_REGRET_E_VALUE
@@ -12,6 +13,7 @@ from shared.contract.capacity import block_bounds
 from shared.contract.schema import Contract
 from shared.events import PackageEvaluated, RollbackRequested
 from shared.spine.db import Database
+from shared.spine.in_turn import in_turn
 from shared.spine.outbox import add_to_outbox
 
 log = logging.getLogger(__name__)
@@ -31,9 +33,11 @@ class Rollbacks:
         await self._contracts.load(self._db)
         async with self._db.read() as session:
             releases = await ReleaseStore(session).list_in_force(before=now)
-        for release in releases:
-            if contract := self._contracts.newest(release.use_case):
-                await self._decide(release, contract, now)
+        await in_turn(
+            (release.use_case, partial(self._decide, release, contract, now))
+            for release in releases
+            if (contract := self._contracts.newest(release.use_case))
+        )
 
     async def _decide(self, release: ReleaseRow, contract: Contract, now: dt.datetime) -> None:
         pairs, told = await self._pairs(release, now)

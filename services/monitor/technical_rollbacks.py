@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from services.monitor.requests import Failure, count_requests
@@ -24,6 +25,7 @@ from shared.contract.capacity import block_bounds, block_of
 from shared.contract.schema import Contract
 from shared.events import RollbackRequested, derived_id
 from shared.spine.db import Database
+from shared.spine.in_turn import in_turn
 from shared.spine.outbox import add_to_outbox
 
 log = logging.getLogger(__name__)
@@ -53,10 +55,11 @@ class TechnicalRollbacks:
                 await FailureStore(session).forget(now)
         current = {(release.use_case, release.sequence) for release in releases}
         self._verdicts = {key: verdict for key, verdict in self._verdicts.items() if key[:2] in current}
-        for release in releases:
-            contract = self._contracts.newest(release.use_case)
-            if contract and release.rollback_target:
-                await self._judge(release, contract, now)
+        await in_turn(
+            (release.use_case, partial(self._judge, release, contract, now))
+            for release in releases
+            if (contract := self._contracts.newest(release.use_case)) and release.rollback_target
+        )
 
     async def _judge(self, release: ReleaseRow, contract: Contract, now: dt.datetime) -> None:
         for kpi, look in (("activation", self._activations), ("error_rate", self._errors)):

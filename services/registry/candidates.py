@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +18,7 @@ from services.registry.store import LedgerStore
 from services.registry.tables import CandidateRow
 from shared.events import Event, ModelRejected, ModelReleased, ModelTrained
 from shared.spine.db import Database
+from shared.spine.in_turn import in_turn
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +92,7 @@ async def decide_candidates(now: datetime, db: Database, packages: Packages) -> 
     """Clock step, after rollbacks: promote what has earned its place, close what has failed or waited too long."""
     async with db.read() as session:
         candidates = await CandidateStore(session).list_open()
-    for candidate in candidates:
-        await _decide(candidate, now, db, packages)
+    await in_turn((one.use_case, partial(_decide, one, now, db, packages)) for one in candidates)
 
 
 async def _decide(candidate: CandidateRow, now: datetime, db: Database, packages: Packages) -> None:

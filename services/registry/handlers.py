@@ -30,6 +30,7 @@ from shared.events import (
 from shared.spine.clock import Clock
 from shared.spine.db import Database, Db
 from shared.spine.errors import PermanentError, TransientError
+from shared.spine.in_turn import in_turn
 from shared.spine.inbox import first_time
 from shared.spine.subscribe import ServiceRouter, subscribe
 
@@ -134,8 +135,7 @@ async def decide_rollbacks(now: datetime, db: Database, packages: Packages) -> N
     """Clock step: answer every request with earlier event time, the earliest first."""
     async with db.read() as session:
         requests = await RequestStore(session).list_open(before=now)
-    for request in requests:
-        await _decide_rollback(request, now, db, packages)
+    await in_turn((one.use_case, partial(_decide_rollback, one, now, db, packages)) for one in requests)
 
 
 async def _decide_rollback(request: RollbackRequested, now: datetime, db: Database, packages: Packages) -> None:

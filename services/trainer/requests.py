@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,6 +13,7 @@ from services.trainer.runs import SOURCE
 from services.trainer.store import RequestStore, RunStore, UseCaseStore
 from shared.events import DriftDetected, TrainingFinished, TrainingRequested, derived_id
 from shared.spine.db import Database
+from shared.spine.in_turn import in_turn
 from shared.spine.inbox import first_time
 from shared.spine.outbox import add_to_outbox
 
@@ -23,10 +25,16 @@ async def decide_requests(now: datetime, db: Database, seed: int, wake: Callable
     async with db.read() as session:
         waiting = {row.use_case for row in await RequestStore(session).list_waiting(before=now)}
         scheduled = await UseCaseStore(session).list_scheduled()
-    for use_case in sorted(waiting | set(scheduled)):
-        async with db.transaction() as session:
-            await _decide(session, use_case, now, seed)
-    wake()
+    names = sorted(waiting | set(scheduled))
+    try:
+        await in_turn((use_case, partial(_answer, db, use_case, now, seed)) for use_case in names)
+    finally:
+        wake()
+
+
+async def _answer(db: Database, use_case: str, now: datetime, seed: int) -> None:
+    async with db.transaction() as session:
+        await _decide(session, use_case, now, seed)
 
 
 async def _decide(session: AsyncSession, use_case: str, now: datetime, seed: int) -> None:

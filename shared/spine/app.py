@@ -98,7 +98,7 @@ class Service:
 
     async def reasons_not_ready(self) -> list[str]:
         """Empty when the service does its work."""
-        reasons = [*([self.failed] if self.failed else []), *self.policy.bugs.stopped.values()]
+        reasons = [*filter(None, (self.failed, self.clock.fault)), *self.policy.bugs.stopped.values()]
         return reasons if self.ready else [*reasons, f"Kafka has not answered yet{self.kafka_fault}"]
 
     async def status(self, *, detail: bool = True) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _jobs(service: Service) -> dict[str, Background]:
         "watchdog": Watchdog(service).run,
     }
     if service.settings.clock == "wall":
-        jobs["clock"] = lambda: service.clock.follow_wall(service.settings.clock_step_seconds)
+        jobs["clock"] = lambda: service.clock.follow_wall(service.settings.clock_step_seconds, service.name)
     for number, job in enumerate(service.background):
         jobs[f"background-{number}"] = job
     return jobs

@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Literal
 
+from shared.spine import metrics
 from shared.spine.errors import TransientError
 
 log = logging.getLogger(__name__)
 
 Step = Callable[[datetime], Awaitable[None]]
+# One that fails may be somebody's restart; so many in a row are a standstill.
+FAILURES_OF_A_STANDSTILL = 3
 
 
 def wall_now() -> datetime:
@@ -41,6 +44,8 @@ class Clock:
         self._now = now
         self._steps: list[Step] = []
         self._moving = asyncio.Lock()
+        # Why nothing moves; empty while steps come to their end.
+        self.fault = ""
 
     @property
     def known(self) -> datetime | None:
@@ -73,13 +78,19 @@ class Clock:
             for step in self._steps:
                 await step(stands_at)
 
-    async def follow_wall(self, seconds: float) -> None:
+    async def follow_wall(self, seconds: float, service: str) -> None:
         """Step for ever, every `seconds` of wall clock; a failure is logged and waits for the next step."""
+        failed = 0
         while True:
             try:
                 await self.advance(wall_now())
-            except Exception:
+                failed, self.fault = 0, ""
+            except Exception as error:
                 log.exception("a clock step failed; the next one tries again")
+                failed += 1
+                if failed >= FAILURES_OF_A_STANDSTILL:
+                    self.fault = f"{failed} clock steps in a row have failed, the last with {error!r}"[:300]
+            metrics.SPINE_FAILED_CLOCK_STEPS.labels(service).set(failed)
             await asyncio.sleep(seconds)
 
 

@@ -10,6 +10,8 @@ SPINE_DEAD_LETTERS_TOTAL = Counter(
 )
 # 1 while a consumer stands still on purpose, after too many bugs in a row.
 SPINE_CONSUMER_STOPPED = Gauge("spine_consumer_stopped", "1 when bugs stopped the consumer", ["service", "topic"])
+# Clock steps that have failed one after the other; 0 when the last one went well.
+SPINE_FAILED_CLOCK_STEPS = Gauge("spine_failed_clock_steps", "Clock steps that failed in a row", ["service"])
 # Fields of records that the catalogue does not know.
 SPINE_UNKNOWN_FIELDS_TOTAL = Counter("spine_unknown_fields_total", "Unknown fields dropped from events", ["topic"])
 # Records not yet handled by this service.

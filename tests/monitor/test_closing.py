@@ -13,6 +13,7 @@ from services.monitor import closing
 from services.monitor.closing import Closing
 from services.monitor.handlers import on_use_case_applied
 from services.monitor.store import BlockStore, Contracts
+from shared.contract.schema import Contract
 from shared.events import KpiReported, UseCaseApplied, from_record
 from shared.spine.db import Database
 from shared.spine.outbox import OutboxRow
@@ -41,10 +42,10 @@ class Bench:
         self.contracts = Contracts()
         self.closing = Closing(self.db, self.location, self.contracts)
 
-    async def apply_contract(self) -> None:
+    async def apply_contract(self, contract: Contract = CONTRACT) -> None:
         event = UseCaseApplied.begin(
-            source="registry", time=NOON, use_case="flights", contract_digest=CONTRACT.digest,
-            contract=CONTRACT.to_json(), revision=1, changed=[], signed_by="desk",
+            source="registry", time=NOON, use_case=contract.use_case, contract_digest=contract.digest,
+            contract=contract.to_json(), revision=1, changed=[], signed_by="desk",
         )  # fmt: skip
         await on_use_case_applied(event, self.db, self.contracts)
 
@@ -84,6 +85,22 @@ async def test_a_block_is_reported_when_it_has_ended_and_not_before(bench: Bench
     store(bench.location, [flight("a")], [happened({"a/0": "late"})])
     assert await bench.step(-0.1) == []
     assert told(await bench.step(0)) == [("2013-03-01", 1, "judged", 1)]
+
+
+async def test_a_use_case_whose_rows_cannot_be_read_keeps_no_other_from_closing(bench: Bench) -> None:
+    trains = flights_contract(use_case="trains")
+    await bench.apply_contract(trains)
+    train = served("b", [NOON], use_case="trains", contract_digest=trains.digest)
+    store(bench.location, [flight("a"), train])
+    assert await bench.step(-0.1) == []
+    [lost] = (bench.location / "decisions" / "use_case=flights").rglob("*.parquet")
+    kept = lost.rename(lost.with_suffix(".away"))
+    for _ in range(2):
+        with pytest.raises(OSError, match="No such file"):
+            await bench.step(0)
+    assert [report.use_case for report in await bench.reports()] == ["trains"]
+    kept.rename(lost)
+    assert [report.use_case for report in await bench.step(0)] == ["flights"]
 
 
 async def test_the_same_step_twice_changes_nothing(bench: Bench) -> None:

@@ -93,10 +93,32 @@ async def test_a_step_that_fails_is_told_to_the_replay_and_to_be_tried_again_in_
     with pytest.raises(TransientError):
         await clock.advance(NOW)
     tries = [True, False]
-    following = asyncio.create_task(Clock.follow_wall(clock, 0.001))
+    following = asyncio.create_task(Clock.follow_wall(clock, 0.001, "tiny"))
     async with asyncio.timeout(5):
         await seen.wait()
     following.cancel()
+
+
+async def test_steps_that_fail_again_and_again_are_a_fault_until_one_comes_to_its_end() -> None:
+    clock, faults, over = Clock("replay"), list[str](), asyncio.Event()
+    failing = 5
+
+    @clock.on_step
+    async def step(_now: datetime) -> None:
+        faults.append(clock.fault)
+        if len(faults) <= failing:
+            raise ValueError("no such column")
+        if len(faults) == failing + 2:
+            over.set()
+
+    following = asyncio.create_task(clock.follow_wall(0.001, "tiny"))
+    async with asyncio.timeout(5):
+        await over.wait()
+    following.cancel()
+    assert faults[:3] == ["", "", ""]
+    assert faults[3] == "3 clock steps in a row have failed, the last with ValueError('no such column')"
+    assert faults[5].startswith("5 clock steps")
+    assert faults[6] == ""
 
 
 def test_in_production_event_time_is_the_time_of_the_machine() -> None:
