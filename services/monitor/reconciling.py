@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
+from services.monitor.changes import Look
 from services.monitor.closing import Closing
 from services.monitor.metrics import MONITOR_UNRECONCILED_BLOCKS
 from services.monitor.store import BlockStore, LookStore
 from services.monitor.tables import BlockRow
-from shared.feedback.joined import Versions
 from shared.spine.db import Database
 from shared.spine.in_turn import in_turn
 
@@ -37,14 +37,14 @@ class Reconciling:
                 use_case: [row for row in await store.list_of_block(use_case, block) if row.report and not row.stale]
                 for use_case, block in (await store.list_last()).items()
             }
-        if look.at is None:
+        if (at := look.at) is None:
             return
         self._looked = now
         # As it was known when changes were last looked for: what came since is reported by the next step.
-        await in_turn((name, partial(self._count, name, rows, look.versions, look.at)) for name, rows in blocks.items())
+        await in_turn((name, partial(self._count, name, rows, look, at)) for name, rows in blocks.items())
 
-    async def _count(self, use_case: str, rows: Sequence[BlockRow], versions: Versions, at: dt.datetime) -> None:
-        again = await asyncio.to_thread(self._closing.judge_again, use_case, rows, versions, at)
+    async def _count(self, use_case: str, rows: Sequence[BlockRow], look: Look, at: dt.datetime) -> None:
+        again = await asyncio.to_thread(self._closing.judge_again, use_case, rows, look.versions, at)
         wrong = [row for row, numbers in zip(rows, again, strict=True) if _differ(row, numbers)]
         MONITOR_UNRECONCILED_BLOCKS.labels(use_case).set(len(wrong))
         for row in wrong:
