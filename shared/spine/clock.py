@@ -89,7 +89,8 @@ class Clock:
                 log.exception("a clock step failed; the next one tries again")
                 failed += 1
                 if failed >= FAILURES_OF_A_STANDSTILL:
-                    self.fault = f"{failed} clock steps in a row have failed, the last with {error!r}"[:300]
+                    whose = "".join(f" of {note}" for note in getattr(error, "__notes__", ()))
+                    self.fault = f"{failed} clock steps in a row have failed, the last{whose} with {error!r}"[:300]
             metrics.SPINE_FAILED_CLOCK_STEPS.labels(service).set(failed)
             await asyncio.sleep(seconds)
 

@@ -14,7 +14,7 @@ async def in_turn(work: Iterable[tuple[str, Work]]) -> None:
     """Do each piece of work, given with the name of its use case; raise at the end what failed, if anything did.
 
     After a failure nothing more is done for that use case, since the order may matter. Of several failures the one is
-    raised that another try may mend, so that the step is run again.
+    raised that another try may mend, so that the step is run again; its notes say for whom it failed.
     """
     failures: dict[str, Exception] = {}
     for name, do in work:
@@ -23,6 +23,7 @@ async def in_turn(work: Iterable[tuple[str, Work]]) -> None:
         try:
             await do()
         except Exception as error:
+            error.add_note(name)
             failures[name] = error
             log.warning("a step failed for one of them", extra={"of": name, "error": repr(error)[:500]})
     if failures:

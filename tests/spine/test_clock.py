@@ -7,6 +7,7 @@ import pytest
 
 from shared.spine.clock import Clock, monotonic, on_step, wall_now
 from shared.spine.errors import TransientError
+from shared.spine.in_turn import in_turn
 from tests.spine.told import NOW
 
 DAY = timedelta(days=1)
@@ -103,11 +104,14 @@ async def test_steps_that_fail_again_and_again_are_a_fault_until_one_comes_to_it
     clock, faults, over = Clock("replay"), list[str](), asyncio.Event()
     failing = 5
 
+    async def read() -> None:
+        raise ValueError("no such column")
+
     @clock.on_step
     async def step(_now: datetime) -> None:
         faults.append(clock.fault)
         if len(faults) <= failing:
-            raise ValueError("no such column")
+            await in_turn([("flights", read)])
         if len(faults) == failing + 2:
             over.set()
 
@@ -116,7 +120,7 @@ async def test_steps_that_fail_again_and_again_are_a_fault_until_one_comes_to_it
         await over.wait()
     following.cancel()
     assert faults[:3] == ["", "", ""]
-    assert faults[3] == "3 clock steps in a row have failed, the last with ValueError('no such column')"
+    assert faults[3] == "3 clock steps in a row have failed, the last of flights with ValueError('no such column')"
     assert faults[5].startswith("5 clock steps")
     assert faults[6] == ""
 
