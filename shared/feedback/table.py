@@ -13,6 +13,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from shared.feedback.open_table import OpenTable
 from shared.feedback.schema import PARTITIONS, SCHEMAS, STATISTICS, TableName, polars_schema
 from shared.spine import points
 
@@ -78,7 +79,7 @@ class FeedbackTable:
         self.name = name
         self.uri = f"{str(location).rstrip('/')}/{name}"
         self._options = storage_options
-        self._kept: DeltaTable | None = None
+        self._kept = OpenTable(self.uri, storage_options)
         # Who rewrites files and who appends, in this process, take turns: neither loses its commit to the other.
         self.writing = _WRITING.setdefault(self.uri, Lock())
 
@@ -92,7 +93,7 @@ class FeedbackTable:
     def version(self) -> int | None:
         """The newest version; None before the first row."""
         with _LOOKING:
-            table = _looked_up(self.uri, self._options)
+            table = _OPEN.setdefault(self.uri, OpenTable(self.uri, self._options)).newest()
             return None if table is None else _remember(self.uri, table).version
 
     def snapshot(self, version: int) -> Snapshot:
@@ -122,7 +123,7 @@ class FeedbackTable:
             except CommitFailedError:
                 log.info("another writer was first", extra={"table": self.name, "attempt": attempt})
             except BaseException:
-                self._kept = None
+                self._kept.close()
                 raise
         raise CommitFailedError(f"{self.name}: {_ATTEMPTS} attempts lost against other writers")
 
@@ -175,7 +176,7 @@ class FeedbackTable:
         return pl.LazyFrame(schema=polars_schema(SCHEMAS[self.name]))
 
     def _append_once(self, rows: pa.Table, offsets: Offsets) -> int:
-        table = self._kept = _newest(self._kept) or self.open() or self._create()
+        table = self._kept.newest() or self._create()
         stored = _stored(table, offsets)
         # Delta takes a lower version of an app transaction without a word: compare here.
         ahead = {key: following for key, following in offsets.items() if following > stored.get(key, 0)}
@@ -209,16 +210,6 @@ class FeedbackTable:
         write_deltalake(table, rows, mode="append", schema_mode="merge", commit_properties=properties)
 
 
-def _newest(table: DeltaTable | None) -> DeltaTable | None:
-    """The same table with what was committed since; None where that cannot be told and it must be opened anew."""
-    try:
-        if table is not None:
-            table.update_incremental()
-        return table
-    except DeltaError:
-        return None
-
-
 def _app_id(topic: str, partition: int) -> str:
     return f"monitor/{topic}/{partition}"
 
@@ -239,20 +230,9 @@ def _fresh(rows: pa.Table, stored: Mapping[int, int]) -> pa.Table:
 
 _WRITING: dict[str, Lock] = {}
 
-# Opening a table reads its whole log, looking for what is new takes a tenth of that; one thread at a time may look.
+# One thread at a time may look.
 _LOOKING = Lock()
-_OPEN: dict[str, DeltaTable] = {}
-
-
-def _looked_up(uri: str, options: dict[str, str] | None) -> DeltaTable | None:
-    try:
-        table = _newest(_OPEN.get(uri)) or DeltaTable(uri, storage_options=options)
-    except TableNotFoundError:
-        _OPEN.pop(uri, None)
-        return None
-    _OPEN[uri] = table
-    return table
-
+_OPEN: dict[str, OpenTable] = {}
 
 # A step of the monitor asks for the same few versions again and again.
 _SNAPSHOTS: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
