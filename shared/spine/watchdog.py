@@ -5,6 +5,7 @@ import logging
 import os
 from typing import Any, Protocol
 
+from aiokafka import TopicPartition
 from faststream.kafka import KafkaBroker
 
 from shared.spine import metrics
@@ -45,14 +46,16 @@ class Watchdog:
         consumer = subscriber.consumer
         if consumer is None:
             return
+        (topic,) = subscriber.topic_names_for_subscribe
         try:
             async with asyncio.timeout(EVERY_SECONDS):
-                ends = await consumer.end_offsets(consumer.assignment())
+                # All of the topic, not what is assigned: a consumer that waits for its partitions for ever has none.
+                numbers = consumer.partitions_for_topic(topic) or ()
+                ends = await consumer.end_offsets([TopicPartition(topic, number) for number in numbers])
                 done = {partition: await consumer.committed(partition) or 0 for partition in ends}
         except Exception as error:
             log.debug("lag not measured", extra={"error": repr(error)[:200]})
             return
-        (topic,) = subscriber.topic_names_for_subscribe
         metrics.SPINE_CONSUMER_LAG_RECORDS.labels(self._service.name, topic).set(
             sum(end - done[partition] for partition, end in ends.items())
         )

@@ -116,13 +116,13 @@ def test_a_consumer_that_stopped_on_purpose_is_not_ended(watch: Stopwatch) -> No
 
 
 class Lagging:
-    """A consumer that has handled 3 of 8 records."""
+    """A consumer that has handled 3 of 8 records, and waits for partitions to be assigned."""
 
-    def assignment(self) -> set[TopicPartition]:
-        """Its only partition."""
-        return {TopicPartition("model_trained", 0)}
+    def partitions_for_topic(self, _topic: str) -> set[int]:
+        """One."""
+        return {0}
 
-    async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Where the topic ends."""
         return dict.fromkeys(partitions, 8)
 
@@ -139,3 +139,15 @@ async def test_lag_is_measured_under_the_name_of_the_topic(watch: Stopwatch) -> 
     await Watchdog(Watched())._look(subscriber)
     labels = {"service": "registry", "topic": "model_trained"}
     assert REGISTRY.get_sample_value("spine_consumer_lag_records", labels) == 5
+
+
+async def test_a_consumer_that_waits_for_its_partitions_for_ever_is_ended_too(watch: Stopwatch) -> None:
+    router = KafkaRouter()
+    subscriber: Any = router.subscriber("model_trained", group_id="registry.model_trained")
+    KafkaBroker(routers=[router])
+    subscriber.consumer = Lagging()
+    dog = Watchdog(Watched())
+    await dog._look(subscriber)
+    watch.now = 101
+    with pytest.raises(SystemExit, match="70"):
+        await dog._look(subscriber)
