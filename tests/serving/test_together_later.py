@@ -14,7 +14,7 @@ from services.serving.journal import Journal
 from services.serving.live import Served
 from services.serving.predict import Predictor
 from services.serving.score import Coalescer, Scores
-from services.serving.together import Turn
+from services.serving.together import Settled, Turn, _count
 from shared.spine.clock import Clock
 from tests.serving.test_together import Client, asked
 from tests.serving.toy import NOW, contract, live_of
@@ -124,6 +124,4 @@ async def test_a_full_spool_is_a_503_for_each(slow: tuple[Predictor, Slow], monk
 
 
 def test_nobody_is_counted_where_nothing_could_be_scored() -> None:
-    from services.serving.together import Settled, _count
-
     _count([], Settled([], []), 0.0)
