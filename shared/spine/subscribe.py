@@ -23,6 +23,11 @@ class ServiceRouter(KafkaRouter):
         super().__init__()
         self.service, self.instance, self.session_seconds = service, instance, session_seconds
 
+    @property
+    def client_id(self) -> str:
+        """By this Kafka tells the members of a group apart."""
+        return f"headrace-{self.service}-{self.instance}"
+
 
 def group_of(service: str, event: type[Event]) -> str:
     """The consumer group in which a service hears an event."""
@@ -88,7 +93,7 @@ def make_broker(settings: SpineSettings, router: ServiceRouter, policy: ErrorPol
         middlewares=[lambda msg=None, **options: ErrorPolicyMiddleware(msg, policy=policy, **options)],
         routers=[router],
         logger=None,
-        client_id=f"headrace-{router.service}-{router.instance}",
+        client_id=router.client_id,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Set
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
@@ -11,7 +12,9 @@ from faststream.kafka import KafkaBroker
 from shared.spine import metrics
 from shared.spine.clock import monotonic
 from shared.spine.error_policy import ErrorPolicy
+from shared.spine.group import holders
 from shared.spine.settings import SpineSettings
+from shared.spine.subscribe import ServiceRouter
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 5.0
@@ -22,6 +25,7 @@ class Watched(Protocol):
 
     name: str
     settings: SpineSettings
+    router: ServiceRouter
     broker: KafkaBroker | None
     policy: ErrorPolicy
     failed: str | None
@@ -53,27 +57,47 @@ class Watchdog:
                 numbers = consumer.partitions_for_topic(topic) or ()
                 ends = await consumer.end_offsets([TopicPartition(topic, number) for number in numbers])
                 done = {partition: await consumer.committed(partition) or 0 for partition in ends}
+                behind = {partition for partition, end in ends.items() if end > done[partition]}
+                seconds = self._standing(topic, sum(done.values()), behind=bool(behind))
+                if seconds > self._limit / 2 and await self._of_others(subscriber.group_id, behind):
+                    # Should they come to this member, its time begins then.
+                    seconds = self._standing(topic, sum(done.values()), behind=False)
         except Exception as error:
             log.debug("lag not measured", extra={"error": repr(error)[:200]})
             return
         metrics.SPINE_CONSUMER_LAG_RECORDS.labels(self._service.name, topic).set(
             sum(end - done[partition] for partition, end in ends.items())
         )
-        self._judge(topic, sum(done.values()), behind=any(end > done[partition] for partition, end in ends.items()))
+        self._judge(topic, seconds)
 
-    def _judge(self, topic: str, position: int, *, behind: bool) -> None:
+    @property
+    def _limit(self) -> float:
+        return self._service.settings.watchdog_seconds
+
+    def _standing(self, topic: str, position: int, *, behind: bool) -> float:
+        """Seconds since the group went on, or had nothing to do."""
         now = monotonic()
         last, since = self._seen.get(topic, (-1, now))
         if not behind or position != last:
-            self._seen[topic] = (position, now)
+            self._seen[topic] = (position, since := now)
+        return now - since
+
+    async def _of_others(self, group: str, behind: Set[TopicPartition]) -> bool:
+        """Whether other members hold all that waits: theirs to do, and no new start of this one would help."""
+        own = self._service.router.client_id
+        held = await holders(self._service.settings.kafka_options(), group)
+        return all(held.get(partition, own) != own for partition in behind)
+
+    def _judge(self, topic: str, seconds: float) -> None:
+        if seconds <= self._limit / 2:
             if self._said.pop(topic, None) == self._service.failed:
                 self._service.failed = None
         elif self._service.policy.bugs.stopped:
             # On purpose: a new start would only make dead letters of the next few records. A person has to look.
             return
-        elif now - since > self._service.settings.watchdog_seconds:
-            log.critical("consumer stands still; exiting", extra={"topic": topic, "seconds": round(now - since)})
+        elif seconds > self._limit:
+            log.critical("consumer stands still; exiting", extra={"topic": topic, "seconds": round(seconds)})
             # A clean shutdown would wait for the very task that is stuck.
             os._exit(70)
-        elif now - since > self._service.settings.watchdog_seconds / 2:
-            self._said[topic] = self._service.failed = f"no progress on {topic} for {now - since:.0f} s"
+        else:
+            self._said[topic] = self._service.failed = f"no progress on {topic} for {seconds:.0f} s"

@@ -13,6 +13,7 @@ from shared.spine import watchdog as module
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.error_policy import ErrorPolicy
 from shared.spine.settings import SpineSettings
+from shared.spine.subscribe import ServiceRouter
 from shared.spine.watchdog import Watchdog
 from tests.spine.told import KeptPublisher
 
@@ -23,6 +24,7 @@ class Watched:
 
     name: str = "registry"
     settings: SpineSettings = field(default_factory=lambda: SpineSettings(watchdog_seconds=100.0))
+    router: ServiceRouter = field(default_factory=lambda: ServiceRouter("registry"))
     broker: KafkaBroker | None = None
     policy: ErrorPolicy = field(default_factory=lambda: ErrorPolicy("registry", DeadLetters(KeptPublisher(), "")))
     failed: str | None = None
@@ -50,13 +52,17 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     def leave(code: int) -> None:
         raise SystemExit(code)
 
+    async def nobody(_options: dict[str, Any], _group: str) -> dict[TopicPartition, str]:
+        return {}
+
     monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(module, "holders", nobody)
     return stopwatch
 
 
 def look(dog: Watchdog, position: int, *, behind: bool = True, topic: str = "model_trained") -> None:
     """What the watchdog concludes from one measurement."""
-    dog._judge(topic, position, behind=behind)
+    dog._judge(topic, dog._standing(topic, position, behind=behind))
 
 
 def test_a_consumer_that_stands_still_is_first_not_ready_and_then_ended(watch: Stopwatch) -> None:
@@ -149,5 +155,29 @@ async def test_a_consumer_that_waits_for_its_partitions_for_ever_is_ended_too(wa
     dog = Watchdog(Watched())
     await dog._look(subscriber)
     watch.now = 101
+    with pytest.raises(SystemExit, match="70"):
+        await dog._look(subscriber)
+
+
+async def test_what_comes_from_another_member_has_its_whole_time(
+    watch: Stopwatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def other(_options: dict[str, Any], _group: str) -> dict[TopicPartition, str]:
+        return {TopicPartition("model_trained", 0): "headrace-registry-1"}
+
+    router = KafkaRouter()
+    subscriber: Any = router.subscriber("model_trained", group_id="registry.model_trained")
+    KafkaBroker(routers=[router])
+    subscriber.consumer = Lagging()
+    service = Watched()
+    dog = Watchdog(service)
+    with monkeypatch.context() as held:
+        held.setattr(module, "holders", other)
+        for watch.now in (0, 60, 200, 1000):
+            await dog._look(subscriber)
+    watch.now = 1040
+    await dog._look(subscriber)
+    assert service.unready() is None
+    watch.now = 1101
     with pytest.raises(SystemExit, match="70"):
         await dog._look(subscriber)
