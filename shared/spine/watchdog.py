@@ -1,9 +1,9 @@
-"""Measures consumer lag, and ends a service whose consumer stands still beside waiting records."""
+"""Measures consumer lag from outside, and ends a service whose consumer stands still beside waiting records."""
 
 import asyncio
 import logging
 import os
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
@@ -12,12 +12,12 @@ from faststream.kafka import KafkaBroker
 from shared.spine import metrics
 from shared.spine.clock import monotonic
 from shared.spine.error_policy import ErrorPolicy
-from shared.spine.group import holders
+from shared.spine.group import Bounds, GroupWatch
 from shared.spine.settings import SpineSettings
 from shared.spine.subscribe import ServiceRouter
 
 log = logging.getLogger(__name__)
-EVERY_SECONDS = 5.0
+EVERY_SECONDS, PATIENCE_SECONDS = 5.0, 15.0
 
 
 class Watched(Protocol):
@@ -36,38 +36,45 @@ class Watchdog:
 
     def __init__(self, service: Watched) -> None:
         self._service = service
+        self._groups = GroupWatch(service.settings.kafka_options())
         self._seen: dict[str, tuple[int, float]] = {}
         self._said: dict[str, str] = {}
 
     async def run(self) -> None:
         """Look every few seconds, for ever."""
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            for subscriber in self._service.broker.subscribers if self._service.broker else ():
-                await self._look(subscriber)
-
-    async def _look(self, subscriber: Any) -> None:
-        consumer = subscriber.consumer
-        if consumer is None:
-            return
-        (topic,) = subscriber.topic_names_for_subscribe
         try:
-            async with asyncio.timeout(EVERY_SECONDS):
-                # All of the topic, not what is assigned: a consumer that waits for its partitions for ever has none.
-                numbers = consumer.partitions_for_topic(topic) or ()
-                ends = await consumer.end_offsets([TopicPartition(topic, number) for number in numbers])
-                done = {partition: await consumer.committed(partition) or 0 for partition in ends}
-                behind = {partition for partition, end in ends.items() if end > done[partition]}
-                seconds = self._standing(topic, sum(done.values()), behind=bool(behind))
-                if seconds > self._limit / 2 and await self._of_others(subscriber.group_id, behind):
-                    # Should they come to this member, its time begins then.
-                    seconds = self._standing(topic, sum(done.values()), behind=False)
+            while True:
+                await asyncio.sleep(EVERY_SECONDS)
+                if broker := self._service.broker:
+                    subscribers: list[Any] = list(broker.subscribers)
+                    await self._look({one.group_id: one.topic_names_for_subscribe[0] for one in subscribers})
+        finally:
+            await self._groups.hang_up()
+
+    async def _look(self, topics: Mapping[str, str]) -> None:
+        """Measure and judge each consumer group of this service; its topic is the value."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                bounds = await self._groups.bounds(set(topics.values()))
+                for group, topic in topics.items():
+                    await self._measure(group, topic, {of: ends for of, ends in bounds.items() if of.topic == topic})
         except Exception as error:
+            # Kafka is away: that is no consumer's fault.
             log.debug("lag not measured", extra={"error": repr(error)[:200]})
-            return
-        metrics.SPINE_CONSUMER_LAG_RECORDS.labels(self._service.name, topic).set(
-            sum(end - done[partition] for partition, end in ends.items())
-        )
+            await self._groups.hang_up()
+
+    async def _measure(self, group: str, topic: str, bounds: Mapping[TopicPartition, Bounds]) -> None:
+        committed = await self._groups.committed(group)
+        # All of the topic, not what is assigned: a consumer that waits for its partitions for ever has none. What
+        # retention has taken away waits for nobody.
+        done = {of: max(first, committed.get(of, 0)) for of, (first, _) in bounds.items()}
+        lags = {of: max(0, bounds[of].end - done[of]) for of in bounds}
+        metrics.SPINE_CONSUMER_LAG_RECORDS.labels(self._service.name, topic).set(sum(lags.values()))
+        behind, position = {of for of, lag in lags.items() if lag}, sum(done.values())
+        seconds = self._standing(topic, position, behind=bool(behind))
+        if seconds > self._limit / 2 and await self._of_others(group, behind):
+            # Should they come to this member, its time begins then.
+            seconds = self._standing(topic, position, behind=False)
         self._judge(topic, seconds)
 
     @property
@@ -85,7 +92,7 @@ class Watchdog:
     async def _of_others(self, group: str, behind: Set[TopicPartition]) -> bool:
         """Whether other members hold all that waits: theirs to do, and no new start of this one would help."""
         own = self._service.router.client_id
-        held = await holders(self._service.settings.kafka_options(), group)
+        held = await self._groups.holders(group)
         return all(held.get(partition, own) != own for partition in behind)
 
     def _judge(self, topic: str, seconds: float) -> None:

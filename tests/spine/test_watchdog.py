@@ -1,17 +1,19 @@
 """Lag without progress: first not ready, then the end; progress makes ready again."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from faststream.kafka import KafkaBroker, KafkaRouter
+from aiokafka.errors import KafkaConnectionError
+from faststream.kafka import KafkaBroker
 from prometheus_client import REGISTRY
 
 from shared.spine import watchdog as module
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.error_policy import ErrorPolicy
+from shared.spine.group import Bounds, GroupWatch
 from shared.spine.settings import SpineSettings
 from shared.spine.subscribe import ServiceRouter
 from shared.spine.watchdog import Watchdog
@@ -52,11 +54,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     def leave(code: int) -> None:
         raise SystemExit(code)
 
-    async def nobody(_options: dict[str, Any], _group: str) -> dict[TopicPartition, str]:
-        return {}
-
     monkeypatch.setattr(os, "_exit", leave)
-    monkeypatch.setattr(module, "holders", nobody)
     return stopwatch
 
 
@@ -121,63 +119,84 @@ def test_a_consumer_that_stopped_on_purpose_is_not_ended(watch: Stopwatch) -> No
     assert service.unready() is None
 
 
-class Lagging:
-    """A consumer that has handled 3 of 8 records, and waits for partitions to be assigned."""
-
-    def partitions_for_topic(self, _topic: str) -> set[int]:
-        """One."""
-        return {0}
-
-    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where the topic ends."""
-        return dict.fromkeys(partitions, 8)
-
-    async def committed(self, _partition: TopicPartition) -> int:
-        """How far it is."""
-        return 3
+GROUP, TOPIC, FIRST = "registry.model_trained", "model_trained", TopicPartition("model_trained", 0)
 
 
-async def test_lag_is_measured_under_the_name_of_the_topic(watch: Stopwatch) -> None:
-    router = KafkaRouter()
-    subscriber: Any = router.subscriber("model_trained", group_id="registry.model_trained")
-    KafkaBroker(routers=[router])
-    subscriber.consumer = Lagging()
-    await Watchdog(Watched())._look(subscriber)
-    labels = {"service": "registry", "topic": "model_trained"}
-    assert REGISTRY.get_sample_value("spine_consumer_lag_records", labels) == 5
+class Said(GroupWatch):
+    """What Kafka says of a group that has handled `done` of 8 records, of which the first two are gone."""
+
+    def __init__(self, done: int | None = 3, holder: str | None = None) -> None:
+        super().__init__({})
+        self.done, self.holder = done, holder
+
+    async def bounds(self, _topics: Collection[str]) -> dict[TopicPartition, Bounds]:
+        """One partition."""
+        return {FIRST: Bounds(2, 8)}
+
+    async def committed(self, _group: str) -> dict[TopicPartition, int]:
+        """How far the group is; nothing where it has handled nothing."""
+        return {} if self.done is None else {FIRST: self.done}
+
+    async def holders(self, _group: str) -> dict[TopicPartition, str]:
+        """Who has the partition."""
+        return {FIRST: self.holder} if self.holder else {}
 
 
-async def test_a_consumer_that_waits_for_its_partitions_for_ever_is_ended_too(watch: Stopwatch) -> None:
-    router = KafkaRouter()
-    subscriber: Any = router.subscriber("model_trained", group_id="registry.model_trained")
-    KafkaBroker(routers=[router])
-    subscriber.consumer = Lagging()
+async def look_at(dog: Watchdog, said: Said) -> float | None:
+    """One look; gives the lag that was measured."""
+    dog._groups = said
+    await dog._look({GROUP: TOPIC})
+    return REGISTRY.get_sample_value("spine_consumer_lag_records", {"service": "registry", "topic": TOPIC})
+
+
+@pytest.mark.parametrize(("done", "lag"), [(3, 5), (8, 0), (9, 0), (None, 6), (0, 6)])
+async def test_lag_is_measured_under_the_name_of_the_topic(watch: Stopwatch, done: int | None, lag: int) -> None:
+    assert await look_at(Watchdog(Watched()), Said(done)) == lag
+
+
+async def test_what_retention_took_away_waits_for_nobody(watch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def emptied(_self: Said, _topics: Collection[str]) -> dict[TopicPartition, Bounds]:
+        return {FIRST: Bounds(8, 8)}
+
+    monkeypatch.setattr(Said, "bounds", emptied)
     dog = Watchdog(Watched())
-    await dog._look(subscriber)
+    for watch.now in (0, 60, 1e6):
+        assert await look_at(dog, Said(None)) == 0
+
+
+@pytest.mark.parametrize("holder", [None, "headrace-registry-0"])
+async def test_a_consumer_that_waits_for_its_partitions_for_ever_is_ended_too(
+    watch: Stopwatch, holder: str | None
+) -> None:
+    dog = Watchdog(Watched())
+    await look_at(dog, Said(holder=holder))
     watch.now = 101
     with pytest.raises(SystemExit, match="70"):
-        await dog._look(subscriber)
+        await look_at(dog, Said(holder=holder))
 
 
-async def test_what_comes_from_another_member_has_its_whole_time(
-    watch: Stopwatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def other(_options: dict[str, Any], _group: str) -> dict[TopicPartition, str]:
-        return {TopicPartition("model_trained", 0): "headrace-registry-1"}
-
-    router = KafkaRouter()
-    subscriber: Any = router.subscriber("model_trained", group_id="registry.model_trained")
-    KafkaBroker(routers=[router])
-    subscriber.consumer = Lagging()
+async def test_what_comes_from_another_member_has_its_whole_time(watch: Stopwatch) -> None:
     service = Watched()
     dog = Watchdog(service)
-    with monkeypatch.context() as held:
-        held.setattr(module, "holders", other)
-        for watch.now in (0, 60, 200, 1000):
-            await dog._look(subscriber)
+    for watch.now in (0, 60, 200, 1000):
+        await look_at(dog, Said(holder="headrace-registry-1"))
     watch.now = 1040
-    await dog._look(subscriber)
+    await look_at(dog, Said())
     assert service.unready() is None
     watch.now = 1101
     with pytest.raises(SystemExit, match="70"):
-        await dog._look(subscriber)
+        await look_at(dog, Said())
+
+
+async def test_kafka_being_away_is_no_fault_of_a_consumer(watch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(_self: Said, _group: str) -> dict[TopicPartition, int]:
+        raise KafkaConnectionError
+
+    service = Watched()
+    dog = Watchdog(service)
+    await look_at(dog, Said())
+    with monkeypatch.context() as kafka:
+        kafka.setattr(Said, "committed", away)
+        for watch.now in (60, 1e6):
+            await look_at(dog, Said())
+    assert service.unready() is None
