@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any, Self
 
 import aiohttp
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from headrace.errors import CommandError
 from shared.events import CATALOGUE, OutcomeRecorded, PredictionServed
 from shared.spine.clock import monotonic
-from shared.spine.group import GroupWatch
+from shared.spine.topics import partitions_of
 
 # The longer a thing takes the rarer it is asked for: a fit of ten seconds needs the cores that asking would take.
 POLL_SECONDS, RAREST_SECONDS = 0.02, 0.25
@@ -41,7 +42,9 @@ class QuietWatch:
     """Looks from outside: the services' own status, and the offsets that Kafka keeps for their groups."""
 
     def __init__(self, options: dict[str, Any], services: Mapping[str, str]) -> None:
-        self._groups, self._services = GroupWatch(options), services
+        self._options, self._services = options, services
+        self._admin: AIOKafkaAdminClient | None = None
+        self._consumer: AIOKafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
         self._caught_up: dict[str, Mapping[TopicPartition, int]] = {}
         self._rested: Look | None = None
@@ -112,28 +115,43 @@ class QuietWatch:
         return {"service": name, **status}
 
     async def _ends(self) -> dict[TopicPartition, int]:
-        if not self._partitions:
-            self._partitions = await self._groups.partitions(CATALOGUE.keys() - OF_THE_TABLES)
-        return await self._groups.ends(self._partitions)
+        if self._consumer is None:
+            admin = AIOKafkaAdminClient(**self._options)
+            await admin.start()
+            self._admin = admin
+            consumer = AIOKafkaConsumer(**self._options, group_id=None, enable_auto_commit=False)
+            await consumer.start()
+            self._consumer = consumer
+            # Asked for, never assigned: behind the long poll of a fetch every answer would wait for half a second.
+            topics = [topic for topic in CATALOGUE if topic not in OF_THE_TABLES]
+            self._partitions = await partitions_of(self._options, topics)
+        return dict(await self._consumer.end_offsets(self._partitions))
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> list[str]:
         """Groups `<service>.<topic>` that have not handled their topic to its end."""
-        return [group for group in await self._groups.groups() if await self._is_behind(group, ends)]
+        assert self._admin is not None
+        groups = [str(group) for group, *_ in await self._admin.list_consumer_groups()]
+        return [group for group in groups if await self._is_behind(group, ends)]
 
     async def _is_behind(self, group: str, ends: Mapping[TopicPartition, int]) -> bool:
         topic = group.partition(".")[2]
         mine = {partition: end for partition, end in ends.items() if end and partition.topic == topic}
-        if not mine or self._caught_up.get(group) == mine:
+        if self._admin is None or not mine or self._caught_up.get(group) == mine:
             return False
-        done = await self._groups.committed(group)
-        if any(done.get(partition, 0) < end for partition, end in mine.items()):
+        done = await self._admin.list_consumer_group_offsets(group)
+        if any(partition not in done or done[partition].offset < end for partition, end in mine.items()):
             return True
         self._caught_up[group] = mine
         return False
 
     async def _hang_up(self) -> None:
-        self._partitions, self._caught_up, self._suspect, self._rested = [], {}, None, None
-        await self._groups.hang_up()
+        consumer, admin = self._consumer, self._admin
+        self._consumer, self._admin, self._caught_up, self._suspect = None, None, {}, None
+        self._rested = None
+        if consumer:
+            await consumer.stop()
+        if admin:
+            await admin.close()
 
 
 def _under_way(status: Mapping[str, Any], now: datetime | None) -> list[str]:

@@ -5,11 +5,12 @@ import logging
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.events import UseCaseApplied
-from shared.spine.group import GroupWatch
 from shared.spine.subscribe import group_of
+from shared.spine.topics import ends_of
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.05
@@ -43,12 +44,17 @@ class Hearing:
             log.warning("deciding under the contracts known so far", extra={"why": why})
 
     async def _heard(self) -> None:
-        groups, group = GroupWatch(self._options), group_of("trainer", UseCaseApplied)
+        end = (await ends_of(self._options, {UseCaseApplied.topic})).get(_CONTRACTS, 0)
+        if not end:
+            return
+        admin = AIOKafkaAdminClient(**self._options)
         try:
-            ends = await groups.ends(await groups.partitions({UseCaseApplied.topic}))
+            await admin.start()
+            group = group_of("trainer", UseCaseApplied)
             while True:
-                if (await groups.committed(group)).get(_CONTRACTS, 0) >= ends.get(_CONTRACTS, 0):
+                done = (await admin.list_consumer_group_offsets(group)).get(_CONTRACTS)
+                if done is not None and done.offset >= end:
                     return
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
-            await groups.hang_up()
+            await admin.close()

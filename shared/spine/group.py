@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 
-from shared.spine.topics import described
-
 _GOODBYE_SECONDS = 5.0
+
+
+class Bounds(NamedTuple):
+    """The offset of the oldest record that a partition still has, and of its next."""
+
+    first: int
+    end: int
 
 
 class GroupWatch:
@@ -24,25 +29,14 @@ class GroupWatch:
         self._options = options
         self._clients: tuple[AIOKafkaAdminClient, AIOKafkaConsumer] | None = None
 
-    async def partitions(self, topics: Collection[str]) -> list[TopicPartition]:
-        """Every partition of these topics."""
-        admin, _ = await self._connected()
-        return await described(admin, topics)
-
-    async def firsts(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset of the oldest record that each partition still has."""
-        _, probe = await self._connected()
-        return dict(await probe.beginning_offsets(partitions))
-
-    async def ends(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset that the next record of each partition will have."""
-        _, probe = await self._connected()
-        return dict(await probe.end_offsets(partitions))
-
-    async def groups(self) -> list[str]:
-        """Every group that Kafka knows."""
-        admin, _ = await self._connected()
-        return [str(group) for group, *_ in await admin.list_consumer_groups()]
+    async def bounds(self, topics: Collection[str]) -> dict[TopicPartition, Bounds]:
+        """Where every partition of these topics begins and ends."""
+        admin, probe = await self._connected()
+        described = await admin.describe_topics(sorted(topics))
+        every = [TopicPartition(one["topic"], part["partition"]) for one in described for part in one["partitions"]]
+        # Asked for, never assigned: nothing is fetched.
+        firsts, ends = await probe.beginning_offsets(every), await probe.end_offsets(every)
+        return {partition: Bounds(firsts[partition], ends[partition]) for partition in every}
 
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """The next offset of each partition of which the group has handled something."""
@@ -53,10 +47,10 @@ class GroupWatch:
         """The client id of the member that holds each partition; empty while they are shared out anew."""
         admin, _ = await self._connected()
         (answer,) = await admin.describe_consumer_groups([group])
-        (found,) = answer.to_object()["groups"]
+        (described,) = answer.to_object()["groups"]
         return {
             partition: member["client_id"]
-            for member in found["members"]
+            for member in described["members"]
             if member["member_assignment"]
             for partition in ConsumerProtocol.ASSIGNMENT.decode(member["member_assignment"]).partitions()
         }
@@ -66,13 +60,12 @@ class GroupWatch:
         clients, self._clients = self._clients, None
         if clients:
             admin, probe = clients
-            for close in (probe.stop, admin.close):
+            for closing in (probe.stop(), admin.close()):
                 with suppress(Exception):
-                    await asyncio.wait_for(close(), _GOODBYE_SECONDS)
+                    await asyncio.wait_for(closing, _GOODBYE_SECONDS)
 
     async def _connected(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:
         if self._clients is None:
-            # The consumer is asked, never assigned: behind the long poll of a fetch every answer would have to wait.
             self._clients = (
                 AIOKafkaAdminClient(**self._options),
                 AIOKafkaConsumer(**self._options, group_id=None, enable_auto_commit=False),

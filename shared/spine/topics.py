@@ -78,15 +78,10 @@ async def partitions_of(options: dict[str, Any], topics: Collection[str]) -> lis
     admin = AIOKafkaAdminClient(**options)
     try:
         await admin.start()
-        return await described(admin, topics)
+        described = await admin.describe_topics(sorted(topics))
     finally:
         await admin.close()
-
-
-async def described(admin: AIOKafkaAdminClient, topics: Collection[str]) -> list[TopicPartition]:
-    """Every partition of these topics, asked for over an open connection; none of a topic that is not there."""
-    found = await admin.describe_topics(sorted(topics))
-    return [TopicPartition(one["topic"], part["partition"]) for one in found for part in one["partitions"]]
+    return [TopicPartition(one["topic"], part["partition"]) for one in described for part in one["partitions"]]
 
 
 async def ends_of(options: dict[str, Any], topics: Collection[str]) -> dict[TopicPartition, int]:

@@ -12,14 +12,12 @@ from faststream.kafka import KafkaBroker
 from shared.spine import metrics
 from shared.spine.clock import monotonic
 from shared.spine.error_policy import ErrorPolicy
-from shared.spine.group import GroupWatch
+from shared.spine.group import Bounds, GroupWatch
 from shared.spine.settings import SpineSettings
 from shared.spine.subscribe import ServiceRouter
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS, PATIENCE_SECONDS = 5.0, 15.0
-
-Offsets = Mapping[TopicPartition, int]
 
 
 class Watched(Protocol):
@@ -57,21 +55,20 @@ class Watchdog:
         """Measure and judge each consumer group of this service; its topic is the value."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                partitions = await self._groups.partitions(set(topics.values()))
-                firsts, ends = await self._groups.firsts(partitions), await self._groups.ends(partitions)
+                bounds = await self._groups.bounds(set(topics.values()))
                 for group, topic in topics.items():
-                    # All of the topic, not what is assigned: a consumer that waits for its partitions for ever has
-                    # none. What retention has taken away waits for nobody.
-                    committed = await self._groups.committed(group)
-                    done = {of: max(firsts[of], committed.get(of, 0)) for of in partitions if of.topic == topic}
-                    await self._measure(group, topic, done, ends)
+                    await self._measure(group, topic, {of: ends for of, ends in bounds.items() if of.topic == topic})
         except Exception as error:
             # Kafka is away: that is no consumer's fault.
-            log.info("lag not measured", extra={"error": repr(error)[:200]})
+            log.debug("lag not measured", extra={"error": repr(error)[:200]})
             await self._groups.hang_up()
 
-    async def _measure(self, group: str, topic: str, done: Offsets, ends: Offsets) -> None:
-        lags = {of: max(0, ends[of] - position) for of, position in done.items()}
+    async def _measure(self, group: str, topic: str, bounds: Mapping[TopicPartition, Bounds]) -> None:
+        committed = await self._groups.committed(group)
+        # All of the topic, not what is assigned: a consumer that waits for its partitions for ever has none. What
+        # retention has taken away waits for nobody.
+        done = {of: max(first, committed.get(of, 0)) for of, (first, _) in bounds.items()}
+        lags = {of: max(0, bounds[of].end - done[of]) for of in bounds}
         metrics.SPINE_CONSUMER_LAG_RECORDS.labels(self._service.name, topic).set(sum(lags.values()))
         behind, position = {of for of, lag in lags.items() if lag}, sum(done.values())
         seconds = self._standing(topic, position, behind=bool(behind))

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from shared.spine import watchdog as module
 from shared.spine.dead_letters import DeadLetters
 from shared.spine.error_policy import ErrorPolicy
-from shared.spine.group import GroupWatch
+from shared.spine.group import Bounds, GroupWatch
 from shared.spine.settings import SpineSettings
 from shared.spine.subscribe import ServiceRouter
 from shared.spine.watchdog import Watchdog
@@ -129,17 +129,9 @@ class Said(GroupWatch):
         super().__init__({})
         self.done, self.holder = done, holder
 
-    async def partitions(self, _topics: Collection[str]) -> list[TopicPartition]:
+    async def bounds(self, _topics: Collection[str]) -> dict[TopicPartition, Bounds]:
         """One partition."""
-        return [FIRST]
-
-    async def firsts(self, _partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where it begins."""
-        return {FIRST: 2}
-
-    async def ends(self, _partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where it ends."""
-        return {FIRST: 8}
+        return {FIRST: Bounds(2, 8)}
 
     async def committed(self, _group: str) -> dict[TopicPartition, int]:
         """How far the group is; nothing where it has handled nothing."""
@@ -163,10 +155,10 @@ async def test_lag_is_measured_under_the_name_of_the_topic(watch: Stopwatch, don
 
 
 async def test_what_retention_took_away_waits_for_nobody(watch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def emptied(_self: Said, _partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        return {FIRST: 8}
+    async def emptied(_self: Said, _topics: Collection[str]) -> dict[TopicPartition, Bounds]:
+        return {FIRST: Bounds(8, 8)}
 
-    monkeypatch.setattr(Said, "firsts", emptied)
+    monkeypatch.setattr(Said, "bounds", emptied)
     dog = Watchdog(Watched())
     for watch.now in (0, 60, 1e6):
         assert await look_at(dog, Said(None)) == 0
